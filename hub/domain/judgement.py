@@ -1,0 +1,226 @@
+"""What judging takes in and gives out: inputs by position, verdicts with their reasons, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.contract.vocabulary import Priority, Quality
+
+Text = Mapping[str, str]
+"""A text for people by language: {"zh": …, "en": …}."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventInput:
+    """An event as it was stored. `id` is edge/epoch/lane/sequence/index; times are aware UTC."""
+
+    id: str
+    device: str
+    address: str
+    zone: str | None
+    kind: str
+    active: bool | None
+    observed_at: datetime
+    recorded_at: datetime
+    late: bool
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingInput:
+    """One reading of a point that some rule concerns."""
+
+    id: str
+    device: str
+    address: str
+    zone: str | None
+    point: str
+    value: float
+    quality: Quality
+    observed_at: datetime
+    recorded_at: datetime
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ActInput:
+    """A person's act or mode change: a journal row."""
+
+    seq: int
+    at: datetime
+    actor: str
+    subject: str
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TickInput:
+    """Time has come to `at` while the hub was listening; due timers fire."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningInput:
+    """The hub listened from `since` to `until`; absence counts only such time."""
+
+    since: datetime
+    until: datetime
+
+
+Input = EventInput | ReadingInput | ActInput | TickInput | ListeningInput
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """The rule and version behind a verdict."""
+
+    rule: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict rests on: the event or reading, and the values that were looked at."""
+
+    id: str
+    observed_at: datetime
+    recorded_at: datetime
+    device: str | None
+    address: str | None
+    zone: str | None
+    kind: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarm:
+    """The condition holds (or happened): raise, or add an occurrence."""
+
+    rule: RuleRef
+    subject: str
+    condition: str
+    kind: str
+    evidence: Evidence
+    priority: Priority
+    response: Text
+    owner_post: str
+    late: bool
+    silent: bool = False
+    unjudged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAlarm:
+    """The condition ended."""
+
+    rule: RuleRef
+    subject: str
+    condition: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class EscalateAlarms:
+    """A second sign verifies these open alarms: raise their priority."""
+
+    rule: RuleRef
+    alarms: tuple[tuple[str, str], ...]
+    """(subject, condition) of each."""
+    priority: Priority
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHazard:
+    """A weakness to rectify."""
+
+    rule: RuleRef
+    subject: str
+    condition: str
+    evidence: Evidence
+    grade: str
+    due_in: timedelta
+    title: Text
+    owner_post: str
+    checker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    """Start a plan, or propose it (`automatic` False, or late evidence)."""
+
+    rule: RuleRef
+    plan: str
+    zone: str | None
+    evidence: Evidence
+    automatic: bool
+    alarms: tuple[tuple[str, str], ...] = ()
+    """(subject, condition) of the alarms that the incident gathers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendCommand:
+    """An order to a device; its id is derived from (rule, version, evidence, device, kind)."""
+
+    rule: RuleRef
+    device: str
+    address: str
+    kind: str
+    parameters: Mapping[str, str | int | float | bool]
+    precedence: int
+    expires_in: timedelta
+    evidence: Evidence
+    reason: str
+
+
+Verdict = RaiseAlarm | ClearAlarm | EscalateAlarms | OpenHazard | OpenIncident | SendCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of one (rule, subject) after the input at `position`. None: forget it."""
+
+    rule: str
+    subject: str
+    position: int
+    state: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFact:
+    """What rules may know of a device."""
+
+    device: str
+    family: str
+    zone: str
+    edge: str
+    address_zones: Mapping[str, str] = field(default_factory=dict)
+    """Zone of an address (a detector on a panel) where it is not the device's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteModel:
+    """The places and devices of a site, as far as rules need them."""
+
+    site: str
+    devices: Mapping[str, DeviceFact]
+    zone_parents: Mapping[str, str | None]
+    zone_classes: Mapping[str, str]
+
+    def zone_of(self, device: str, address: str) -> str | None:
+        """The zone of a device's address; None for a device that is not known."""
+        fact = self.devices.get(device)
+        return None if fact is None else fact.address_zones.get(address, fact.zone)
+
+    def zone_path(self, zone: str | None) -> tuple[str, ...]:
+        """The zone and its ancestors, innermost first."""
+        path: list[str] = []
+        while zone is not None and zone not in path:
+            path.append(zone)
+            zone = self.zone_parents.get(zone)
+        return tuple(path)
