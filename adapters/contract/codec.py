@@ -40,7 +40,7 @@ _FIXED: Final = struct.Struct(">2sBBBBHQQIBB")
 _MAC_BYTES: Final = 32
 
 _T = TypeVar("_T")
-_item_decoder: Final = msgspec.msgpack.Decoder(Item)
+_item_decoder: Final[msgspec.msgpack.Decoder[Item]] = msgspec.msgpack.Decoder(Item)
 _encoder: Final = msgspec.msgpack.Encoder()
 
 
@@ -176,7 +176,13 @@ def _has_nul(item: Item) -> bool:
         texts = [
             text
             for event in item.events
-            for text in (event.device, event.address, event.identity, *event.attributes, *event.attributes.values())
+            for text in (
+                event.device,
+                event.address,
+                event.identity,
+                *event.attributes,
+                *event.attributes.values(),
+            )
         ]
     elif isinstance(item, ReadingsItem):
         texts = [text for series in item.series for text in series]

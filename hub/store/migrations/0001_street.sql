@@ -7,6 +7,7 @@ CREATE TABLE site (
     name jsonb NOT NULL,                       -- {"zh": …, "en": …}
     area text[] NOT NULL DEFAULT '{}',         -- city, county
     time_zone text NOT NULL DEFAULT 'Asia/Shanghai',
+    escalation jsonb NOT NULL DEFAULT '{}',    -- seconds by priority, posts in order
     configuration_version bigint NOT NULL DEFAULT 0,
     configuration_hash text NOT NULL DEFAULT '',
     updated_at timestamptz NOT NULL DEFAULT now()

@@ -1,0 +1,153 @@
+"""Connections, transactions and turns. The only door to PostgreSQL; psycopg's errors end here.
+
+Every transaction that writes a site's domain state begins with `site_turn`, and takes no row lock
+before it (design §4, "Taking turns"): so the worker and people's acts cannot deadlock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import TupleRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from hub.domain.error import StoreUnavailable
+
+Connection = psycopg.Connection[TupleRow]
+Row = dict[str, Any]
+Pool = ConnectionPool[Connection]
+
+_KEEPALIVE: dict[str, Any] = {
+    # A half-open connection is found within 10 s (design §4).
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 3,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+def connect(dsn: str, *, application: str) -> Connection:
+    """One connection of its own, in autocommit; transactions are opened by `transaction`.
+
+    Raises StoreUnavailable.
+    """
+    with _store_errors():
+        connection = psycopg.connect(dsn, autocommit=True, application_name=application, **_KEEPALIVE)
+        connection.execute("SET TIME ZONE 'UTC'")
+        return connection
+
+
+def open_pool(dsn: str, *, application: str, size: int) -> Pool:
+    """A pool for people's requests: a statement may take 2 s, a lock 2 s, idling inside a
+    transaction 1 s, so that nobody can hold a school's alarms up. Opens in the background: a
+    database that is away does not keep the program from starting.
+    """
+    return ConnectionPool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        open=True,
+        timeout=2.0,
+        reconnect_timeout=0,
+        check=ConnectionPool.check_connection,
+        kwargs={
+            "autocommit": True,
+            "application_name": application,
+            "options": (
+                "-c timezone=UTC -c statement_timeout=2000 -c lock_timeout=2000"
+                " -c idle_in_transaction_session_timeout=1000"
+            ),
+            **_KEEPALIVE,
+        },
+    )
+
+
+@contextmanager
+def borrow(pool: Pool) -> Iterator[Connection]:
+    """A connection of the pool; raises StoreUnavailable."""
+    with _store_errors(), pool.connection() as connection:
+        yield connection
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[Connection]:
+    """All or nothing; inside another transaction a savepoint. Raises StoreUnavailable when the
+    database went away; then nothing was changed.
+    """
+    with _store_errors(), connection.transaction():
+        yield connection
+
+
+def site_turn(connection: Connection, *sites: str) -> None:
+    """Take the turn of each site, in sorted order, until the transaction ends."""
+    for site in sorted(sites):
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(f"turn:{site}"),))
+
+
+def hold_site(connection: Connection, site: str) -> bool:
+    """Become the site's worker for as long as this connection lives; False if another one is."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (lock_number(f"worker:{site}"),)).fetchone()
+    return bool(row and row[0])
+
+
+def hold_role(connection: Connection, role: str) -> bool:
+    """Hold a role of which there is one (chores) for as long as this connection lives."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (lock_number(f"role:{role}"),)).fetchone()
+    return bool(row and row[0])
+
+
+def lock_number(name: str) -> int:
+    """A 63-bit number for an advisory lock."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
+
+
+def fetch_all(connection: Connection, query: LiteralString, parameters: Any = None) -> list[Row]:
+    """All rows as dicts."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def fetch_one(connection: Connection, query: LiteralString, parameters: Any = None) -> Row | None:
+    """The first row as a dict, or None."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchone()
+
+
+def next_number(connection: Connection, site: str, name: str) -> int:
+    """The next number of a site's counter; call it inside the site's turn."""
+    row = connection.execute(
+        "INSERT INTO counter (site, name, value) VALUES (%s, %s, 1)"
+        " ON CONFLICT (site, name) DO UPDATE SET value = counter.value + 1 RETURNING value",
+        (site, name),
+    ).fetchone()
+    if row is None:
+        raise AssertionError("an upsert with RETURNING gives a row")
+    return int(row[0])
+
+
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.QueryCanceled,
+)
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """What says "not now" (connection lost, disk full, time-out, lock) becomes StoreUnavailable;
+    what says "your data is wrong" passes: it is poison, and its caller isolates it.
+    """
+    try:
+        yield
+    except _AWAY as error:
+        raise StoreUnavailable(
+            f"the database did not answer: {str(error).strip() or type(error).__name__}"
+        ) from error

@@ -1,0 +1,100 @@
+"""The journal's rows: append-only, numbered without a gap per site, hash-chained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from hub.store.database import Connection, Row, fetch_all
+
+CHANNEL = "journal"
+_GENESIS = b"\0" * 32
+
+
+def append_journal(
+    connection: Connection,
+    site: str,
+    *,
+    at: datetime,
+    actor: str,
+    subject: str,
+    kind: str,
+    body: Mapping[str, Any],
+) -> int:
+    """Add one row and return its seq. Call it inside the site's turn.
+
+    `body` holds ids of persons, never names. Readers are woken at commit by NOTIFY, which
+    carries the site only.
+    """
+    head = connection.execute("SELECT seq, hash FROM journal_head WHERE site = %s", (site,)).fetchone()
+    seq, prev_hash = (int(head[0]) + 1, bytes(head[1])) if head else (1, _GENESIS)
+    text = canonical(body)
+    at = at.astimezone(UTC)
+    row_hash = hash_row(prev_hash, site, seq, at, actor, subject, kind, text)
+    connection.execute(
+        "INSERT INTO journal (site, seq, at, actor, subject, kind, body, prev_hash, hash)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s)",
+        (site, seq, at, actor, subject, kind, text, prev_hash, row_hash),
+    )
+    connection.execute(
+        "INSERT INTO journal_head (site, seq, hash) VALUES (%s, %s, %s)"
+        " ON CONFLICT (site) DO UPDATE SET seq = EXCLUDED.seq, hash = EXCLUDED.hash",
+        (site, seq, row_hash),
+    )
+    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, site))
+    return seq
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """The text that is hashed: keys sorted, no spaces, UTF-8 as it is.
+
+    Numbers go through PostgreSQL's jsonb and come back equal as long as they are integers, or
+    floats in Python's shortest form; NaN and infinities are refused.
+    """
+    return json.dumps(
+        body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str
+    )
+
+
+def hash_row(
+    prev_hash: bytes, site: str, seq: int, at: datetime, actor: str, subject: str, kind: str, body: str
+) -> bytes:
+    """SHA-256 over the previous hash and this row, fields separated by U+001F."""
+    fields = (site, str(seq), at.astimezone(UTC).isoformat(timespec="microseconds"), actor, subject, kind, body)
+    return hashlib.sha256(prev_hash + "\x1f".join(fields).encode()).digest()
+
+
+def read_journal(connection: Connection, site: str, *, after: int, limit: int = 500) -> list[Row]:
+    """Rows above `after`, in order."""
+    return fetch_all(
+        connection,
+        "SELECT site, seq, at, actor, subject, kind, body FROM journal"
+        " WHERE site = %s AND seq > %s ORDER BY seq LIMIT %s",
+        (site, after, limit),
+    )
+
+
+def journal_of(connection: Connection, site: str, subject: str, *, limit: int = 200) -> list[Row]:
+    """The rows about one thing, in order."""
+    return fetch_all(
+        connection,
+        "SELECT site, seq, at, actor, subject, kind, body FROM journal"
+        " WHERE site = %s AND subject = %s ORDER BY seq DESC LIMIT %s",
+        (site, subject, limit),
+    )[::-1]
+
+
+def head_seq(connection: Connection, site: str) -> int:
+    """The newest seq; 0 for an empty journal."""
+    row = connection.execute("SELECT seq FROM journal_head WHERE site = %s", (site,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def jsonb(value: Any) -> Jsonb:
+    """A value for a jsonb column, in the canonical form."""
+    return Jsonb(value, dumps=lambda thing: json.dumps(thing, ensure_ascii=False, default=str))
