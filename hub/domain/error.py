@@ -48,3 +48,10 @@ class StoreUnavailable(HubError):
     retry = True
     status = 503
     code = "store_unavailable"
+
+
+class DataRefused(HubError):
+    """The database refused what was given to it as wrong data: poison, not an outage."""
+
+    status = 422
+    code = "data_refused"

@@ -15,7 +15,7 @@ import psycopg
 from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from hub.domain.error import StoreUnavailable
+from hub.domain.error import DataRefused, StoreUnavailable
 
 Connection = psycopg.Connection[TupleRow]
 Row = dict[str, Any]
@@ -84,6 +84,18 @@ def transaction(connection: Connection) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[Connection]:
+    """A transaction inside a transaction that tells poison from outage: wrong data raises
+    DataRefused and only what happened inside is undone; a lost database raises StoreUnavailable.
+    """
+    try:
+        with transaction(connection):
+            yield connection
+    except _REFUSED as error:
+        raise DataRefused(str(error).strip() or type(error).__name__) from error
+
+
 def site_turn(connection: Connection, *sites: str) -> None:
     """Take the turn of each site, in sorted order, until the transaction ends."""
     for site in sorted(sites):
@@ -140,6 +152,14 @@ _AWAY = (
 )
 
 
+_REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    # An index key or a row that is too large: class 54, which psycopg files under OperationalError.
+    psycopg.errors.ProgramLimitExceeded,
+)
+
+
 @contextmanager
 def _store_errors() -> Iterator[None]:
     """What says "not now" (connection lost, disk full, time-out, lock) becomes StoreUnavailable;
@@ -147,6 +167,8 @@ def _store_errors() -> Iterator[None]:
     """
     try:
         yield
+    except psycopg.errors.ProgramLimitExceeded:
+        raise
     except _AWAY as error:
         raise StoreUnavailable(
             f"the database did not answer: {str(error).strip() or type(error).__name__}"
