@@ -1,0 +1,1 @@
+"""A database and a broker that come as Python packages, for the demo and for tests."""

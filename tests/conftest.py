@@ -1,0 +1,161 @@
+"""The services that tests run against: real ones, each on its own port of the loopback and in its own folder.
+
+`postgres`, `database`, `broker` are the embedded ones and always there. `timescale`, `mosquitto`, `chromium`
+are what `make services` sets up; without it their tests are left out and named at the end. `any_database` and
+`any_broker` run a test once on each: one suite, every implementation.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from hub.store.migration import migrate
+from sanfang.embedded.broker import EmbeddedBroker
+from sanfang.embedded.postgres import EmbeddedPostgres, usable_home
+from sanfang.ports import LOOPBACK, choose_port
+from sanfang.supervisor import Child, Service
+
+TEMPLATE = "sanfang_template"
+_numbers = itertools.count(1)
+
+
+class Server(Protocol):
+    """A database server of a test run."""
+
+    def dsn(self, dbname: str = ...) -> str: ...
+
+
+class RunningPostgres:
+    """A started embedded PostgreSQL; `kill` and `start` are for tests of crashes."""
+
+    def __init__(self, server: EmbeddedPostgres, folder: Path) -> None:
+        self.server = server
+        self.port = server.port
+        server.prepare()
+        self.child = Child(server.service(), folder, folder)
+        self.child.start()
+
+    def dsn(self, dbname: str = "postgres") -> str:
+        return self.server.dsn(dbname)
+
+    @property
+    def pid(self) -> int | None:
+        return self.child.pid
+
+    def kill(self) -> None:
+        self.child.kill()
+
+    def start(self) -> None:
+        self.child.start()
+
+    def stop(self) -> None:
+        self.child.stop()
+
+
+class RunningBroker:
+    """A started MQTT broker on `host`:`port`; it keeps its port over `kill` and `start`."""
+
+    def __init__(self, service: Service, port: int, folder: Path) -> None:
+        self.host = LOOPBACK
+        self.port = port
+        self.child = Child(service, folder, folder)
+        self.child.start()
+
+    @property
+    def pid(self) -> int | None:
+        return self.child.pid
+
+    def kill(self) -> None:
+        self.child.kill()
+
+    def start(self) -> None:
+        self.child.start()
+
+    def stop(self) -> None:
+        self.child.stop()
+
+
+def open_folder() -> Path:
+    """A temporary folder that PostgreSQL's unprivileged account can enter (pytest's own is for root only)."""
+    folder = Path(tempfile.mkdtemp(prefix="sanfang-test-"))
+    folder.chmod(0o755)
+    return usable_home(folder)
+
+
+def run_sql(dsn: str, statement: sql.Composed) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def new_name() -> str:
+    return f"test_{os.getpid()}_{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[RunningPostgres]:
+    """One embedded PostgreSQL for the run. No fsync: kill -9 of it loses nothing all the same, and tests are
+    not about power cuts."""
+    folder = open_folder()
+    server = RunningPostgres(EmbeddedPostgres(folder, choose_port(), fsync=False), folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: RunningPostgres) -> str:
+    """The name of a migrated, empty database to copy from."""
+    postgres.server.ensure_database(TEMPLATE)
+    migrate(postgres.dsn(TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(postgres: RunningPostgres, template: str) -> Iterator[str]:
+    """The connection URL of a fresh, migrated database on the embedded server."""
+    name = new_name()
+    copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    run_sql(postgres.dsn(), copy)
+    yield postgres.dsn(name)
+    run_sql(postgres.dsn(), sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[RunningPostgres]:
+    """An embedded PostgreSQL of the test's own, to kill."""
+    folder = open_folder()
+    server = RunningPostgres(EmbeddedPostgres(folder, choose_port()), folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[RunningBroker]:
+    """A fresh embedded broker."""
+    embedded = EmbeddedBroker(choose_port(), tmp_path / "broker")
+    running = RunningBroker(embedded.service(), embedded.port, embedded.directory)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nothing listens."""
+    return choose_port()

@@ -1,0 +1,40 @@
+"""The embedded services come up, keep what they promised to keep over kill -9, and stop."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psycopg
+
+from sanfang.ports import accepts
+from tests.conftest import RunningBroker, RunningPostgres
+from tests.waiting import wait_until
+
+
+def test_a_database_is_fresh_and_migrated(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM site").fetchone() == (0,)
+
+
+def test_postgres_comes_back_after_kill_with_what_was_committed(own_postgres: RunningPostgres) -> None:
+    with psycopg.connect(own_postgres.dsn()) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 500) AS n")
+    own_postgres.kill()
+    own_postgres.start()
+    with psycopg.connect(own_postgres.dsn()) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (500,)
+
+
+def test_postgres_never_runs_as_root(own_postgres: RunningPostgres) -> None:
+    status = Path(f"/proc/{own_postgres.pid}/status").read_text(encoding="ascii")
+    assert "\nUid:\t0\t" not in status or os.geteuid() != 0
+
+
+def test_the_broker_keeps_its_port_over_a_kill(broker: RunningBroker) -> None:
+    first = broker.pid
+    broker.kill()
+    wait_until(lambda: not accepts(broker.port), why="the killed broker's port closed")
+    broker.start()
+    assert accepts(broker.port)
+    assert broker.pid != first
