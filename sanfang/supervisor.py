@@ -198,7 +198,11 @@ def write_pid(file: Path, pid: int) -> None:
 
 
 class Supervisor:
-    """Several children, started in the order given and stopped in the reverse."""
+    """Several children, started in the order given and stopped in the reverse.
+
+    `start` and `watch` belong to the program's main thread: Linux sends the parent-death signal when the
+    *thread* that started a child ends.
+    """
 
     def __init__(self, run_dir: Path, log_dir: Path, say: Callable[[str], None]) -> None:
         self._run_dir = run_dir
