@@ -1,0 +1,157 @@
+"""What can be done with a site's configuration: apply it, journaled, with the settings of its edges."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hub.sites.configuration import DeviceConfiguration, EdgeConfiguration, SiteConfiguration
+from hub.store.database import Connection, site_turn, transaction
+from hub.store.journal import append_journal, canonical
+from hub.store.site import (
+    SiteTables,
+    active_devices,
+    load_configuration_state,
+    save_edge_settings,
+    save_site,
+)
+
+
+def apply_configuration(
+    connection: Connection,
+    configuration: SiteConfiguration,
+    profiles: Mapping[str, Mapping[str, Any]],
+    *,
+    actor: str,
+    at: datetime,
+) -> int | None:
+    """Bring a site's rows and its edges' settings to the configuration, in one transaction and turn.
+
+    Returns the new version, journaled as `configuration.applied`, or None where nothing changed. Devices
+    that vanished become inactive: their history stays. Raises StoreUnavailable.
+    """
+    site = configuration.site
+    documents = {edge.edge: settings_document(configuration, edge, profiles) for edge in configuration.edges}
+    digest = hashlib.sha256(
+        canonical({"site": configuration.model_dump(mode="json", by_alias=True), "edges": documents}).encode()
+    ).hexdigest()
+    with transaction(connection):
+        site_turn(connection, site)
+        state = load_configuration_state(connection, site)
+        if state is not None and state["configuration_hash"] == digest:
+            return None
+        version = int(state["configuration_version"]) + 1 if state else 1
+        before = active_devices(connection, site)
+        save_site(connection, _tables(configuration), version=version, digest=digest, at=at)
+        after = active_devices(connection, site)
+        sent = {
+            edge: number
+            for edge, document in documents.items()
+            if (number := save_edge_settings(connection, site, edge, document)) is not None
+        }
+        append_journal(
+            connection,
+            site,
+            at=at,
+            actor=actor,
+            subject=f"site:{site}",
+            kind="configuration.applied",
+            body={
+                "version": version,
+                "hash": digest,
+                "devices": len(after),
+                "added": sorted(after - before),
+                "removed": sorted(before - after),
+                "settings": sent,
+            },
+        )
+    return version
+
+
+def settings_document(
+    configuration: SiteConfiguration, edge: EdgeConfiguration, profiles: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The JSON document that an edge gets: its connections, its devices and their profiles, whole."""
+    devices = [device for device in configuration.devices if device.edge == edge.edge]
+    return {
+        "site": configuration.site,
+        "edge": edge.edge,
+        "connections": [connection.model_dump(mode="json") for connection in edge.connections],
+        "devices": [
+            {
+                "device": device.device,
+                "family": device.family,
+                "connection": device.connection,
+                "profile": device.profile,
+                "address": device.address or device.device,
+                "addresses": list(device.addresses),
+                "parameters": device.parameters,
+                "writes": list(device.writes),
+            }
+            for device in devices
+        ],
+        "profiles": {name: profiles[name] for name in sorted({device.profile for device in devices})},
+        "reflexes": [],
+    }
+
+
+def _tables(configuration: SiteConfiguration) -> SiteTables:
+    return SiteTables(
+        site=configuration.site,
+        name=configuration.name.model_dump(),
+        area=configuration.area,
+        time_zone=configuration.time_zone,
+        escalation=configuration.escalation.model_dump(mode="json"),
+        zones={
+            zone.zone: {
+                "parent": zone.parent,
+                "name": zone.name.model_dump(),
+                "class": zone.class_,
+                "kind": zone.kind,
+                "ordinal": ordinal,
+            }
+            for ordinal, zone in enumerate(configuration.zones)
+        },
+        edges={edge.edge: {"name": edge.name.model_dump(), "active": True} for edge in configuration.edges},
+        devices={device.device: _device_row(device) for device in configuration.devices},
+        posts={post.post: {"name": post.name.model_dump()} for post in configuration.posts},
+        persons={
+            person.person: {
+                "name": person.name,
+                "contacts": [contact.model_dump() for contact in person.contacts],
+            }
+            for person in configuration.persons
+        },
+        shifts=[
+            {
+                "post": shift.post,
+                "person": shift.person,
+                "days": list(shift.days),
+                "begins": shift.begins,
+                "ends": shift.ends,
+            }
+            for shift in configuration.shifts
+        ],
+    )
+
+
+def _device_row(device: DeviceConfiguration) -> dict[str, Any]:
+    return {
+        "name": device.name.model_dump(),
+        "family": device.family,
+        "zone": device.zone,
+        "edge": device.edge,
+        "connection": device.connection,
+        "profile": device.profile,
+        "configuration": {
+            "address": device.address or device.device,
+            "addresses": {
+                address: details.model_dump(exclude_none=True) for address, details in device.addresses.items()
+            },
+            "parameters": device.parameters,
+            "writes": list(device.writes),
+        },
+        "active": True,
+    }
