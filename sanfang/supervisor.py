@@ -48,6 +48,7 @@ class Service:
     ready: Callable[[], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
     account: Account | None = None
+    root: Path | None = None  # another folder to be the program's `/`
     stop_signal: signal.Signals = signal.SIGTERM
     start_deadline_s: float = 30.0
     stop_deadline_s: float = 10.0
@@ -104,6 +105,8 @@ class Child:
         tether += ["--signal", str(int(service.stop_signal))]
         if service.account is not None:
             tether += ["--user", str(service.account.user), "--group", str(service.account.group)]
+        if service.root is not None:
+            tether += ["--root", str(service.root)]
         bound_log(self.log)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

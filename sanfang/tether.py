@@ -1,6 +1,6 @@
 """Start one program so that it ends with its parent, and as another user where it must: a launcher in one exec.
 
-`python -I -S tether.py --parent PID --signal N [--user UID --group GID] -- PROGRAM ARGS…`
+`python -I -S tether.py --parent PID --signal N [--root DIR] [--user UID --group GID] -- PROGRAM ARGS…`
 
 It stands alone (standard library only, nothing of ours imported), as it is run by path before every child
 and must start in a few milliseconds. Being a process of its own it needs no code between fork and exec, which
@@ -32,6 +32,9 @@ def main(arguments: list[str]) -> None:
     """Read our own few options, become the user, tether, and turn into the program."""
     options, program = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
     given = dict(zip(options[::2], options[1::2], strict=True))
+    if "--root" in given:
+        os.chroot(given["--root"])
+        os.chdir("/")
     if "--user" in given:
         os.setgroups([])
         os.setgid(int(given["--group"]))

@@ -11,9 +11,10 @@ import itertools
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import psycopg
 import pytest
@@ -24,6 +25,9 @@ from sanfang.embedded.broker import EmbeddedBroker
 from sanfang.embedded.postgres import EmbeddedPostgres, usable_home
 from sanfang.ports import LOOPBACK, choose_port
 from sanfang.supervisor import Child, Service
+from tests.services import chromium as chromium_service
+from tests.services import mosquitto as mosquitto_service
+from tests.services import timescale as timescale_service
 
 TEMPLATE = "sanfang_template"
 _numbers = itertools.count(1)
@@ -155,7 +159,106 @@ def broker(tmp_path: Path) -> Iterator[RunningBroker]:
         running.stop()
 
 
+class RunningTimescale:
+    """A started TimescaleDB of the test run."""
+
+    def __init__(self, server: timescale_service.TimescaleServer, folder: Path) -> None:
+        self.server = server
+        self.port = server.port
+        server.prepare()
+        self.child = Child(server.service(), folder, folder)
+        self.child.start()
+
+    def dsn(self, dbname: str = "postgres") -> str:
+        return self.server.dsn(dbname)
+
+    def stop(self) -> None:
+        self.child.stop()
+        self.server.remove()
+
+
+def leave_out(service: str) -> NoReturn:
+    """Skip for want of a service; in CI (SANFANG_REQUIRE_SERVICES) that is a failure."""
+    if os.environ.get("SANFANG_REQUIRE_SERVICES"):
+        pytest.fail(f"{service} is required here and is not set up: run `make services`")
+    pytest.skip(f"left out: {service} is not set up (make services)")
+
+
+@pytest.fixture(scope="session")
+def timescale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTimescale]:
+    """One real TimescaleDB server for the run; mark tests that use it `services`."""
+    if not timescale_service.is_set_up() or os.geteuid() != 0:
+        leave_out("TimescaleDB")
+    server = timescale_service.TimescaleServer(new_name(), choose_port())
+    running = RunningTimescale(server, tmp_path_factory.mktemp("timescale"))
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[RunningBroker]:
+    """A fresh real Mosquitto; mark tests that use it `services`."""
+    if mosquitto_service.find_mosquitto() is None:
+        leave_out("Mosquitto")
+    server = mosquitto_service.MosquittoServer(choose_port(), tmp_path / "mosquitto")
+    running = RunningBroker(server.service(), server.port, server.directory)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a headless-capable Chromium; mark tests that use it `e2e`."""
+    path = chromium_service.find_chromium()
+    if path is None:
+        leave_out("Chromium")
+    return path
+
+
+@pytest.fixture(params=["embedded", pytest.param("timescale", marks=pytest.mark.services)])
+def any_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh, migrated database, once on the embedded PostgreSQL and once on the real TimescaleDB."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("database")
+        return
+    server: Server = request.getfixturevalue("timescale")
+    name = new_name()
+    run_sql(server.dsn(), sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrate(server.dsn(name))
+    yield server.dsn(name)
+    run_sql(server.dsn(), sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=pytest.mark.services)])
+def any_broker(request: pytest.FixtureRequest) -> RunningBroker:
+    """A fresh broker, once the embedded one and once a real Mosquitto."""
+    running: RunningBroker = request.getfixturevalue("broker" if request.param == "embedded" else "mosquitto")
+    return running
+
+
 @pytest.fixture
 def free_port() -> int:
     """A port on which nothing listens."""
     return choose_port()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What drives a browser, and what measures or kills whole programs, has the machine to itself."""
+    for item in items:
+        if item.get_closest_marker("e2e") is not None:
+            item.add_marker("alone")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name every suite that was left out, and how to have it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
+    left_out = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    if left_out:
+        terminalreporter.section("suites left out")
+        for reason, count in sorted(left_out.items()):
+            terminalreporter.line(f"{count:4} tests {reason}")

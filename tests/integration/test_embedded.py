@@ -12,8 +12,8 @@ from tests.conftest import RunningBroker, RunningPostgres
 from tests.waiting import wait_until
 
 
-def test_a_database_is_fresh_and_migrated(database: str) -> None:
-    with psycopg.connect(database) as connection:
+def test_a_database_is_fresh_and_migrated(any_database: str) -> None:
+    with psycopg.connect(any_database) as connection:
         assert connection.execute("SELECT count(*) FROM site").fetchone() == (0,)
 
 
@@ -31,7 +31,8 @@ def test_postgres_never_runs_as_root(own_postgres: RunningPostgres) -> None:
     assert "\nUid:\t0\t" not in status or os.geteuid() != 0
 
 
-def test_the_broker_keeps_its_port_over_a_kill(broker: RunningBroker) -> None:
+def test_the_broker_keeps_its_port_over_a_kill(any_broker: RunningBroker) -> None:
+    broker = any_broker
     first = broker.pid
     broker.kill()
     wait_until(lambda: not accepts(broker.port), why="the killed broker's port closed")
