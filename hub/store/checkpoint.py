@@ -1,0 +1,49 @@
+"""The rule engine's checkpoints: one small row per (rule, subject), each naming its position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.domain.judgement import Checkpoint
+from hub.store.database import Connection, fetch_all
+from hub.store.journal import jsonb
+
+
+def load_checkpoints(connection: Connection, site: str) -> list[Checkpoint]:
+    """All checkpoints of a site."""
+    rows = fetch_all(
+        connection,
+        "SELECT rule, subject, position, state FROM checkpoint WHERE site = %s ORDER BY rule, subject",
+        (site,),
+    )
+    return [Checkpoint(**row) for row in rows]
+
+
+def save_checkpoints(connection: Connection, site: str, checkpoints: Sequence[Checkpoint]) -> None:
+    """Write what the engine's `changed()` gave; a state of None forgets the row."""
+    if not checkpoints:
+        return
+    gone = [checkpoint for checkpoint in checkpoints if checkpoint.state is None]
+    kept = [checkpoint for checkpoint in checkpoints if checkpoint.state is not None]
+    if gone:
+        connection.execute(
+            "DELETE FROM checkpoint c USING unnest(%s::text[], %s::text[]) AS g (rule, subject)"
+            " WHERE c.site = %s AND c.rule = g.rule AND c.subject = g.subject",
+            ([each.rule for each in gone], [each.subject for each in gone], site),
+        )
+    if kept:
+        connection.execute(
+            "INSERT INTO checkpoint (site, rule, subject, position, state)"
+            " SELECT %s, k.rule, k.subject, k.position, k.state"
+            " FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::jsonb[])"
+            " AS k (rule, subject, position, state)"
+            " ON CONFLICT (site, rule, subject) DO UPDATE"
+            " SET position = EXCLUDED.position, state = EXCLUDED.state",
+            (
+                site,
+                [each.rule for each in kept],
+                [each.subject for each in kept],
+                [each.position for each in kept],
+                [jsonb(each.state) for each in kept],
+            ),
+        )

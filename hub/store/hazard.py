@@ -1,0 +1,113 @@
+"""The rows of hazards, and what the store knows of whether their cause is still there."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Final
+
+from hub.domain.hazard import Grade, Hazard, HazardState
+from hub.store.database import Connection, Row, fetch_all, fetch_one
+from hub.store.journal import jsonb
+
+_COLUMNS: Final = tuple(field.name for field in fields(Hazard))
+
+
+def insert_hazard(connection: Connection, hazard: Hazard) -> None:
+    """A new hazard; a unique index refuses a second open one for (subject, condition)."""
+    connection.execute(
+        "INSERT INTO hazard (site, hazard, subject, condition, zone, device, title, grade, state, checker,"
+        " interim_measure, source, owner_post, assignee, rectified_by, verified_by, reason, evidence,"
+        " occurrences, reported_at, last_seen_at, due_at, closed_at)"
+        " VALUES (%(site)s, %(hazard)s, %(subject)s, %(condition)s, %(zone)s, %(device)s, %(title)s,"
+        " %(grade)s, %(state)s, %(checker)s, %(interim_measure)s, %(source)s, %(owner_post)s,"
+        " %(assignee)s, %(rectified_by)s, %(verified_by)s, %(reason)s, %(evidence)s, %(occurrences)s,"
+        " %(reported_at)s, %(last_seen_at)s, %(due_at)s, %(closed_at)s)",
+        _row_of(hazard),
+    )
+
+
+def save_hazard(connection: Connection, hazard: Hazard) -> None:
+    """Write what may change in a hazard's life."""
+    connection.execute(
+        "UPDATE hazard SET grade = %(grade)s, state = %(state)s, interim_measure = %(interim_measure)s,"
+        " owner_post = %(owner_post)s, assignee = %(assignee)s, rectified_by = %(rectified_by)s,"
+        " verified_by = %(verified_by)s, reason = %(reason)s, evidence = %(evidence)s,"
+        " occurrences = %(occurrences)s, last_seen_at = %(last_seen_at)s, due_at = %(due_at)s,"
+        " closed_at = %(closed_at)s, checker = %(checker)s"
+        " WHERE site = %(site)s AND hazard = %(hazard)s",
+        _row_of(hazard),
+    )
+
+
+def find_hazard(connection: Connection, site: str, hazard: int) -> Hazard | None:
+    """One hazard by its number."""
+    row = fetch_one(connection, "SELECT * FROM hazard WHERE site = %s AND hazard = %s", (site, hazard))
+    return None if row is None else read_hazard(row)
+
+
+def find_last_hazard(connection: Connection, site: str, subject: str, condition: str) -> Hazard | None:
+    """The newest hazard of (subject, condition): the open one where there is one."""
+    row = fetch_one(
+        connection,
+        "SELECT * FROM hazard WHERE site = %s AND subject = %s AND condition = %s"
+        " ORDER BY (state NOT IN ('closed', 'dismissed')) DESC, hazard DESC LIMIT 1",
+        (site, subject, condition),
+    )
+    return None if row is None else read_hazard(row)
+
+
+def open_hazards(connection: Connection, site: str) -> list[Hazard]:
+    """All hazards that are neither closed nor dismissed: major first, then the first due."""
+    return sorted(
+        list_hazards(connection, site, state="open", limit=10_000),
+        key=lambda hazard: (hazard.grade is not Grade.MAJOR, hazard.due_at, hazard.hazard),
+    )
+
+
+def list_hazards(connection: Connection, site: str, *, state: str = "all", limit: int = 200) -> list[Hazard]:
+    """Hazards, the newest first. `state`: `open`, `all`, or one state."""
+    if state == "all":
+        rows = fetch_all(
+            connection, "SELECT * FROM hazard WHERE site = %s ORDER BY hazard DESC LIMIT %s", (site, limit)
+        )
+    elif state == "open":
+        rows = fetch_all(
+            connection,
+            "SELECT * FROM hazard WHERE site = %s AND state NOT IN ('closed', 'dismissed')"
+            " ORDER BY hazard DESC LIMIT %s",
+            (site, limit),
+        )
+    else:
+        rows = fetch_all(
+            connection,
+            "SELECT * FROM hazard WHERE site = %s AND state = %s ORDER BY hazard DESC LIMIT %s",
+            (site, state, limit),
+        )
+    return [read_hazard(row) for row in rows]
+
+
+def condition_active(connection: Connection, site: str, subject: str, kind: str) -> bool | None:
+    """Does the condition hold now at that subject (device, or device:address)? None: not known."""
+    row = fetch_one(
+        connection,
+        "SELECT active FROM condition WHERE site = %s AND kind = %s"
+        " AND CASE WHEN address = '' THEN device ELSE device || ':' || address END = %s",
+        (site, kind, subject),
+    )
+    return None if row is None else bool(row["active"])
+
+
+def read_hazard(row: Row) -> Hazard:
+    """A hazard from its row (all columns of `hazard`)."""
+    values = {name: row[name] for name in _COLUMNS}
+    values["grade"] = Grade(values["grade"])
+    values["state"] = HazardState(values["state"])
+    values["evidence"] = tuple(values["evidence"])
+    return Hazard(**values)
+
+
+def _row_of(hazard: Hazard) -> Row:
+    row: Row = {name: getattr(hazard, name) for name in _COLUMNS}
+    row["title"] = jsonb(hazard.title)
+    row["evidence"] = jsonb(list(hazard.evidence))
+    return row
