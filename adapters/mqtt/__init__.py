@@ -1,0 +1,1 @@
+"""What drivers that speak MQTT share: matching topics, reading payloads."""
