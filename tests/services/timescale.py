@@ -27,41 +27,13 @@ FOLDER = Path(__file__).resolve().parents[2] / ".services" / "timescaledb"
 ACCOUNT = Account(65534, 65534)
 BIN = "/usr/lib/postgresql/17/bin"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-PACKAGES = [
-    "postgresql-17",
-    "postgresql-client-17",
-    "postgresql-17-timescaledb",
-    "dash",
-    "libc-bin",
-    "tzdata",
-    "libaudit1",
-    "libc6",
-    "libcap-ng0",
-    "libcap2",
-    "libcom-err2",
-    "libgcc-s1",
-    "libgssapi-krb5-2",
-    "libicu76",
-    "libk5crypto3",
-    "libkeyutils1",
-    "libkrb5-3",
-    "libkrb5support0",
-    "libldap2",
-    "liblz4-1",
-    "liblzma5",
-    "libpam0g",
-    "libpq5",
-    "libreadline8t64",
-    "libsasl2-2",
-    "libssl3t64",
-    "libstdc++6",
-    "libsystemd0",
-    "libtinfo6",
-    "libxml2",
-    "libxxhash0",
-    "libzstd1",
-    "zlib1g",
-]
+PACKAGES = (
+    "postgresql-17 postgresql-client-17 postgresql-17-timescaledb dash libc-bin tzdata libaudit1 "
+    "libc6 libcap-ng0 libcap2 libcom-err2 libgcc-s1 libgssapi-krb5-2 libicu76 libk5crypto3 "
+    "libkeyutils1 libkrb5-3 libkrb5support0 libldap2 liblz4-1 liblzma5 libpam0g libpq5 "
+    "libreadline8t64 libsasl2-2 libssl3t64 libstdc++6 libsystemd0 libtinfo6 libxml2 libxxhash0 "
+    "libzstd1 zlib1g"
+)
 
 _CONFIGURATION = {
     "listen_addresses": LOOPBACK,
@@ -107,7 +79,7 @@ def set_up() -> None:
     run_apt("update", options=options)
     archives = FOLDER / "archives"
     archives.mkdir()
-    run_apt("download", *PACKAGES, options=options, directory=archives)
+    run_apt("download", *PACKAGES.split(), options=options, directory=archives)
     _unpack(archives, root())
     shutil.rmtree(FOLDER / "apt")
     shutil.rmtree(archives)
