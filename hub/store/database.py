@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -94,6 +95,26 @@ def savepoint(connection: Connection) -> Iterator[Connection]:
             yield connection
     except _REFUSED as error:
         raise DataRefused(str(error).strip() or type(error).__name__) from error
+
+
+@contextmanager
+def reading(connection: Connection) -> Iterator[Connection]:
+    """A transaction whose queries all see one moment of the database; it writes nothing."""
+    with transaction(connection):
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield connection
+
+
+def listen(connection: Connection, channel: str) -> None:
+    """Subscribe this connection, which is its owner's alone, to NOTIFY on a channel."""
+    with _store_errors():
+        connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+
+
+def await_notices(connection: Connection, timeout_s: float) -> set[str]:
+    """The payloads of the notices that came, as soon as there is one; empty after `timeout_s`."""
+    with _store_errors():
+        return {notice.payload for notice in connection.notifies(timeout=timeout_s, stop_after=1)}
 
 
 def site_turn(connection: Connection, *sites: str) -> None:
