@@ -145,7 +145,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class DoorFact:
+class Actuator:
     """What deciding about a command needs to know of its device."""
 
     device: str
@@ -157,7 +157,8 @@ class DoorFact:
     """An escape door: people must get out here."""
     free_exit: bool = False
     """Certified free exit: a lock denies entry only."""
-    addresses: tuple[str, ...] = field(default_factory=tuple)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Zone of each address (a door of a controller); empty where the device is one thing."""
     active: bool = True
 
 
@@ -179,7 +180,7 @@ class Decision:
     supersedes: tuple[str, ...] = ()
 
 
-def decide_command(command: Command, device: DoorFact | None, standing: Standing, at: datetime) -> Decision:
+def decide_command(command: Command, device: Actuator | None, standing: Standing, at: datetime) -> Decision:
     """Who wins (vocabulary, "Command"). Pure; the reason is a sentence for people."""
     refusal = _refuse(command, device, at) or _outrank(command, standing)
     if refusal:
@@ -194,7 +195,7 @@ def decide_command(command: Command, device: DoorFact | None, standing: Standing
     )
 
 
-def _refuse(command: Command, device: DoorFact | None, at: datetime) -> str:
+def _refuse(command: Command, device: Actuator | None, at: datetime) -> str:
     if device is None or not device.active:
         return f"there is no device {command.device}"
     if device.family == "fire_alarm":

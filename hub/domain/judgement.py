@@ -112,6 +112,11 @@ class RaiseAlarm:
     late: bool
     silent: bool = False
     unjudged: bool = False
+    realarm: bool = False
+    """A repeat asks for a new acknowledgement instead of only counting."""
+    history: bool = False
+    """The condition has changed since (an older change came in later): attach it as evidence to the
+    open alarm, or the one that it belongs to; where there is none, raise it as already over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,8 @@ class OpenIncident:
     automatic: bool
     alarms: tuple[tuple[str, str], ...] = ()
     """(subject, condition) of the alarms that the incident gathers."""
+    verified: bool = False
+    """The panel's own start or two independent devices: automatic releases are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +218,8 @@ class SiteModel:
     devices: Mapping[str, DeviceFact]
     zone_parents: Mapping[str, str | None]
     zone_classes: Mapping[str, str]
+    zone_kinds: Mapping[str, str] = field(default_factory=dict)
+    """building, floor, room or outdoor."""
 
     def zone_of(self, device: str, address: str) -> str | None:
         """The zone of a device's address; None for a device that is not known."""
@@ -224,3 +233,8 @@ class SiteModel:
             path.append(zone)
             zone = self.zone_parents.get(zone)
         return tuple(path)
+
+    def zone_around(self, zone: str | None, kind: str) -> str | None:
+        """The innermost zone of a kind around (or at) this one; where there is none, the outermost."""
+        path = self.zone_path(zone)
+        return next((each for each in path if self.zone_kinds.get(each) == kind), path[-1] if path else None)

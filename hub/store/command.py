@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
-from hub.domain.command import Command, CommandState, DoorFact, Precedence
+from hub.domain.command import Command, CommandState, Actuator, Precedence
 from hub.store.database import Connection, Row, fetch_all, fetch_one
 from hub.store.journal import jsonb
 
@@ -98,29 +98,25 @@ def commands_at(connection: Connection, site: str, device: str, address: str) ->
     return tuple(read_command(row) for row in rows)
 
 
-def find_door(connection: Connection, site: str, device: str) -> DoorFact | None:
+def find_actuator(connection: Connection, site: str, device: str) -> Actuator | None:
     """What a decision needs to know of a device."""
     row = fetch_one(
         connection,
         "SELECT device, family, zone, edge, configuration, active FROM device WHERE site = %s AND device = %s",
         (site, device),
     )
-    return None if row is None else _read_door(row)
+    return None if row is None else _read_actuator(row)
 
 
-def doors_that_allow(
-    connection: Connection, site: str, family: str, kind: str, zones: Sequence[str] | None
-) -> list[DoorFact]:
-    """Active devices of a family whose configuration allows a command, in these zones (None: all)."""
+def actuators_that_allow(connection: Connection, site: str, family: str, kind: str) -> list[Actuator]:
+    """Active devices of a family whose configuration allows a command."""
     rows = fetch_all(
         connection,
         "SELECT device, family, zone, edge, configuration, active FROM device"
-        " WHERE site = %(site)s AND active AND family = %(family)s"
-        " AND configuration->'writes' ? %(kind)s"
-        " AND (%(zones)s::text[] IS NULL OR zone = ANY(%(zones)s)) ORDER BY device",
-        {"site": site, "family": family, "kind": kind, "zones": None if zones is None else list(zones)},
+        " WHERE site = %s AND active AND family = %s AND configuration->'writes' ? %s ORDER BY device",
+        (site, family, kind),
     )
-    return [_read_door(row) for row in rows]
+    return [_read_actuator(row) for row in rows]
 
 
 def fire_active(connection: Connection, site: str, zones: Sequence[str]) -> bool:
@@ -172,10 +168,10 @@ def _row_of(command: Command) -> Row:
     return row
 
 
-def _read_door(row: Row) -> DoorFact:
+def _read_actuator(row: Row) -> Actuator:
     configuration = row["configuration"]
     parameters = configuration.get("parameters") or {}
-    return DoorFact(
+    return Actuator(
         device=row["device"],
         family=row["family"],
         zone=row["zone"],
@@ -183,6 +179,9 @@ def _read_door(row: Row) -> DoorFact:
         writes=frozenset(configuration.get("writes") or ()),
         escape=bool(parameters.get("escape", False)),
         free_exit=bool(parameters.get("free_exit", False)),
-        addresses=tuple(sorted(configuration.get("addresses") or ())),
+        addresses={
+            address: details.get("zone") or row["zone"]
+            for address, details in sorted((configuration.get("addresses") or {}).items())
+        },
         active=row["active"],
     )

@@ -223,7 +223,7 @@ def list_sites(connection: Connection) -> list[str]:
 
 def load_site_model(connection: Connection, site: str) -> SiteModel:
     """The places and devices of a site, as far as rules need them."""
-    zones = fetch_all(connection, "SELECT zone, parent, class FROM zone WHERE site = %s", (site,))
+    zones = fetch_all(connection, "SELECT zone, parent, class, kind FROM zone WHERE site = %s", (site,))
     devices = fetch_all(
         connection,
         "SELECT device, family, zone, edge, configuration FROM device WHERE site = %s AND active",
@@ -247,6 +247,7 @@ def load_site_model(connection: Connection, site: str) -> SiteModel:
         },
         zone_parents={row["zone"]: row["parent"] for row in zones},
         zone_classes={row["zone"]: row["class"] for row in zones},
+        zone_kinds={row["zone"]: row["kind"] for row in zones},
     )
 
 
