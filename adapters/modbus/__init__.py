@@ -1,0 +1,1 @@
+"""What drivers that speak Modbus share: planning reads, decoding tables, the bus."""
