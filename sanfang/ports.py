@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
+# Where a simulation takes orders unless told otherwise.
+CONTROL_PORT = 18085
+
 # Below the kernel's range for outgoing connections: a service that is killed and comes back half a second
 # later must not find its port taken by somebody's client socket.
-FIRST_PORT, LAST_PORT = 18000, 32000
+FIRST_PORT, LAST_PORT = 20000, 32000
 
 
 class PortError(Exception):
@@ -51,11 +54,16 @@ def choose_port(avoid: Iterable[int] = (), source: random.Random | None = None) 
     raise PortError(f"no free port between {FIRST_PORT} and {LAST_PORT} on {LOOPBACK}")
 
 
-def keep_ports(file: Path, names: Iterable[str], fixed: dict[str, int] | None = None) -> dict[str, int]:
+def keep_ports(
+    file: Path,
+    names: Iterable[str],
+    fixed: Mapping[str, int] | None = None,
+    wished: Mapping[str, int] | None = None,
+) -> dict[str, int]:
     """The port of each name, as kept in `file`; missing ones are chosen and written down.
 
     `fixed` ports win over kept ones and are not written down. A kept port that somebody else uses now is
-    replaced; a fixed one raises PortError.
+    replaced; a fixed one raises PortError. A `wished` port is taken at first, if it is free.
     """
     kept: dict[str, int] = {}
     if file.exists():
@@ -76,7 +84,7 @@ def keep_ports(file: Path, names: Iterable[str], fixed: dict[str, int] | None = 
         if name in fixed:
             ports[name] = fixed[name]
             continue
-        known = kept.get(name)
+        known = kept.get(name, (wished or {}).get(name))
         others = set(ports.values()) | set(fixed.values())
         if known is None or known in others or not is_free(known):
             known = choose_port(avoid=others | set(kept.values()))

@@ -1,0 +1,224 @@
+"""The commands of `sanfang`. Each program is imported only when its command runs."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from sanfang.ports import CONTROL_PORT
+
+WRONG = 2
+"""Exit code for what a person has to mend first: configuration, a port in use, a folder."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sanfang (三防): a school's safety technology, its people and its physical protection, joined.",
+)
+edge_app = typer.Typer(invoke_without_command=True, help="The edge: reads devices, spools, sends to the hub.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Items that the hub could not read, kept whole.")
+app.add_typer(edge_app, name="edge")
+app.add_typer(quarantine_app, name="quarantine")
+
+Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the message is for the person."""
+
+
+class Process(StrEnum):
+    """The hub's three processes."""
+
+    API = "api"
+    WORKER = "worker"
+    CHORES = "chores"
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where everything is kept [.data/demo].")
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The console's port.")] = 8080,
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", metavar="FILE", help="Simulated events are written here first.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Makes the simulated day repeatable.")] = None,
+    speed: Annotated[float | None, typer.Option("--speed", help="How many times faster life runs.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No incidents but those you order.")] = False,
+) -> None:
+    """A whole school on this machine: database, broker, hub, edge and a simulated campus. Ctrl-C ends it."""
+    from sanfang.demo import DemoOptions, run_demo
+
+    given = {"--ledger": ledger and ledger.absolute(), "--seed": seed, "--speed": speed}
+    simulation = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    simulation += ["--quiet"] * quiet
+    raise typer.Exit(run_demo(DemoOptions(data=data, http_port=port, simulation=tuple(simulation))))
+
+
+@app.command()
+def hub(
+    config: Config,
+    only: Annotated[Process | None, typer.Option("--only", help="Run one of the three processes.")] = None,
+) -> None:
+    """The hub: API and console, intake worker, chores; three processes, or one of them."""
+    from hub import app as program
+
+    raise typer.Exit(program.run_hub(config) if only is None else program.run_process(config, only.value))
+
+
+@edge_app.callback()
+def edge(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="edge.yaml")] = None,
+) -> None:
+    """Run the edge, or (with a command) invite one at the hub and enrol it."""
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        raise typer.BadParameter("give the edge's configuration: --config FILE")
+    from edge import app as program
+
+    raise typer.Exit(program.run_edge(config))
+
+
+@edge_app.command("invite")
+def edge_invite(
+    name: Annotated[str, typer.Argument(help="The edge's name in the site's configuration.")],
+    config: Config,
+    site: Annotated[str | None, typer.Option("--site", help="Needed where the hub has several.")] = None,
+) -> None:
+    """At the hub: print a token, good once and for 24 hours, with which that edge can enrol."""
+    from hub import app as program
+
+    typer.echo(program.invite(config, site, name))
+
+
+@edge_app.command("enrol")
+def edge_enrol(
+    token: Annotated[str, typer.Argument(help="What `edge invite` printed.")], config: Config
+) -> None:
+    """At the edge: exchange the token for this edge's identity and keep it."""
+    from edge import app as program
+
+    program.enrol(token, config)
+    typer.echo("enrolled")
+
+
+@app.command()
+def simulate(
+    campus: Annotated[Path, typer.Argument(help="campus.yaml")],
+    do: Annotated[
+        str | None,
+        typer.Option("--do", metavar="ORDER", help='Tell a running simulation, "press gate-button".'),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option("--ledger", metavar="FILE", help="Events are written here before they are sent."),
+    ] = None,
+    control: Annotated[
+        str, typer.Option("--control", metavar="URL", envvar="SANFANG_CONTROL", help="Where it takes orders.")
+    ] = f"http://127.0.0.1:{CONTROL_PORT}",
+    seed: Annotated[int, typer.Option("--seed", help="Makes the day repeatable.")] = 1,
+    speed: Annotated[float, typer.Option("--speed", help="How many times faster life runs.")] = 1.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No incidents but those you order.")] = False,
+    load: Annotated[float, typer.Option("--load", help="Extra readings per second, for benchmarks.")] = 0.0,
+) -> None:
+    """A simulated campus: devices on real sockets, ordinary life, an incident every few minutes."""
+    from simulators import app as program
+
+    if do is not None:
+        try:
+            typer.echo(program.send_order(control, do))
+        except program.OrderRefused as refusal:
+            raise Refused(str(refusal)) from None
+        except OSError as error:
+            raise Refused(f"no simulation takes orders at {control} ({error})") from None
+        return
+    port = urlsplit(control).port
+    if port is None:
+        raise Refused(f"--control {control} names no port; write http://127.0.0.1:N")
+    options = program.SimulationOptions(
+        seed=seed, speed=speed, ledger=ledger, control_port=port, quiet=quiet, load=load
+    )
+    raise typer.Exit(program.run_simulation(campus, options))
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, or folders of them.")],
+) -> None:
+    """Validate any of our YAML: hub, edge, site, campus, profiles, rules, plans. Lists every fault."""
+    from sanfang.checking import check_file, yaml_files
+
+    count = wrong = 0
+    for file in yaml_files(paths):
+        count += 1
+        kind, faults = check_file(file)
+        wrong += bool(faults)
+        for line in faults or [f"{file}: {kind}: good"]:
+            typer.echo(line)
+    typer.echo(f"{count} checked, {wrong} with faults")
+    if wrong or not count:
+        raise typer.Exit(WRONG)
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    config: Config, site: Annotated[str | None, typer.Option("--site", help="Only this site's.")] = None
+) -> None:
+    """List what is held: number, site, edge, when, why."""
+    from hub import app as program
+
+    for line in program.quarantine_list(config, site):
+        typer.echo(line)
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    number: Annotated[int, typer.Argument(help="The item's number in the list.")],
+    config: Config,
+    site: Annotated[str | None, typer.Option("--site", help="Needed where the hub has several.")] = None,
+) -> None:
+    """Try a held item again, for instance after a profile was mended."""
+    from hub import app as program
+
+    typer.echo(program.quarantine_retry(config, site, number))
+
+
+def main() -> None:
+    """Run a command; what a person has to mend is one clear line each on stderr, and exit code 2."""
+    try:
+        app()
+    except (
+        Exception
+    ) as error:  # the command line's one place: known errors become lines, others stay tracebacks
+        lines = fault_lines(error)
+        if lines is None:
+            raise
+        for line in lines:
+            print(f"sanfang: {line}", file=sys.stderr)
+        sys.exit(WRONG)
+
+
+def fault_lines(error: Exception) -> list[str] | None:
+    """The lines for a person, where the error is one that a person can mend; else None."""
+    faults = getattr(error, "faults", None)
+    if isinstance(faults, list):
+        return [str(fault) for fault in faults]
+    from sanfang.console import ConsoleError
+    from sanfang.demo import DemoError
+    from sanfang.embedded.postgres import PostgresError
+    from sanfang.ports import PortError
+    from sanfang.supervisor import StartFailed
+
+    if isinstance(error, Refused | DemoError | PostgresError | PortError | StartFailed | ConsoleError):
+        return [str(error)]
+    return None
