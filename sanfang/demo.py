@@ -211,9 +211,7 @@ class Street:
         say(f"\nSanfang runs ({took_s:.1f} s). The console: {self._installation.console}")
         token = hub.setup_token(self._installation.hub_file)
         if token is not None:
-            say(
-                f"First start: choose a name and a password there; the one-time set-up token is\n\n    {token}\n"
-            )
+            say(f"First start: choose a name and a password there. The one-time set-up token:\n\n    {token}\n")
         say(f"Cause an alarm by hand, in another terminal:\n\n    {self._order('press gate-button')}\n")
         say("Ctrl-C ends it.")
 
