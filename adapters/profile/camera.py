@@ -10,15 +10,13 @@ from adapters.profile.model import Capture, Fault, Part
 
 
 class CameraSection(Part):
-    """Thresholds on a grey picture of about 320 pixels' width, values 0–255."""
+    """Thresholds on a grey picture of at most 320 pixels' width, values 0–255."""
 
     analysed_fps: float = Field(default=3.0, gt=0, le=10)
     dark_below: float = Field(default=25.0, ge=0, le=255)
     """Mean brightness below which the picture is dark."""
-    covered_contrast_below: float = Field(default=12.0, ge=0)
-    """Standard deviation of the whole picture below which the lens may be covered."""
-    covered_sharpness_below: float = Field(default=30.0, ge=0)
-    """Variance of the Laplacian below which the lens may be covered; both must hold."""
+    covered_contrast_below: float = Field(default=15.0, ge=0, le=255)
+    """Span of the middle nine tenths of the pixels below which the lens is covered."""
     motion_fraction: float = Field(default=0.003, gt=0, lt=1)
     """Share of pixels that must change for motion."""
     hold_s: float = Field(default=2.0, ge=0)

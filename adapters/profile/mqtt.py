@@ -154,9 +154,15 @@ class MqttSection(Part):
     def faults(self, field: str) -> list[Fault]:
         """Every fault that a look at one field cannot show."""
         faults: list[Fault] = []
-        for n, message in enumerate(self.messages):
-            faults += _message_faults(message, f"{field}.messages.{n}")
         topics = [message.topic for message in self.messages]
+        used = {command.feedback.topic for command in self.commands if command.feedback}
+        for n, message in enumerate(self.messages):
+            here = f"{field}.messages.{n}"
+            faults += _message_faults(message, here)
+            if not (message.events or message.conditions or message.readings or message.topic in used):
+                faults.append(
+                    Fault(here, message.topic, "says nothing; give it events, conditions or readings")
+                )
         for n, topic in enumerate(topics):
             if topic in topics[:n]:
                 faults.append(
@@ -200,8 +206,6 @@ def _message_faults(message: MqttMessage, field: str) -> list[Fault]:
     for n, reading in enumerate(message.readings):
         for m, limit in enumerate(reading.limits):
             faults += limit.faults(f"{field}.readings.{n}.limits.{m}")
-    if not (message.events or message.conditions or message.readings):
-        faults.append(Fault(field, message.topic, "says nothing; give it events, conditions or readings"))
     return faults
 
 

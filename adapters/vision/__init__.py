@@ -1,0 +1,1 @@
+"""What drivers of cameras share: taking a stream apart, measuring a picture, judging its health."""
