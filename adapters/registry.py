@@ -69,7 +69,7 @@ def _check_module(module: ModuleType, name: str) -> list[str]:
     if missing:
         return [f"is no driver: {', '.join(missing)} missing"]
     faults = []
-    if module.NAME != name:
+    if name != module.NAME:
         faults.append(f"NAME is {module.NAME!r}, but it is registered as {name!r}")
     if module.TIER not in _TIERS:
         faults.append(f"TIER is {module.TIER!r}; use one of {', '.join(_TIERS)}")

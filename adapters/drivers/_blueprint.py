@@ -16,7 +16,7 @@ from pydantic import Field
 
 from adapters.base import Adapter, AdapterError, Clock, DeviceSettings, Observation
 from adapters.connection import ConnectionDocument, check_document, read_document
-from adapters.contract.message import Event
+from adapters.contract.message import Attribute, Event
 from adapters.profile import Profile
 
 NAME: Final = "blueprint"
@@ -76,7 +76,7 @@ class BlueprintAdapter:
         at = self._clock.now_us()
         if active is None:
             # Unknown is kept raw and said aloud; it is never guessed.
-            attributes = {"reason": "neither on nor off", "raw_code": word[:80]}
+            attributes: dict[str, Attribute] = {"reason": "neither on nor off", "raw_code": word[:80]}
             return Event(device.device, "", "intake.unreadable", None, None, at, attributes, line[:200])
         return Event(device.device, "", "input.active", active, None, at, raw=line[:200])
 
