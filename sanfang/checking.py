@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,32 +10,75 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of document: its name, the top key that tells it, and where its check lives.
+    """One kind of document: its name, the top key that tells it, and its check.
 
-    The check takes the document and its file and returns its faults, one line each. `file_as_text` is for
-    checks of packages that know files by name only.
+    A check takes the document and its file, and returns the faults, one line each.
     """
 
     name: str
     key: str
-    module: str
-    function: str
-    file_as_text: bool = False
-
-    def check(self, document: Any, file: Path) -> list[str]:
-        check: Callable[..., list[str]] = getattr(importlib.import_module(self.module), self.function)
-        return check(document, str(file) if self.file_as_text else file)
+    check: Callable[[Any, Path], list[str]]
 
 
-# In the order of trying: a hub.yaml has `database`, an edge.yaml has `data_dir` without it.
+# Each check imports its package only when it is needed: an edge's machine has no need of the hub's.
+
+
+def _check_hub(document: Any, file: Path) -> list[str]:
+    from hub.settings import check_hub
+
+    return check_hub(document, file)
+
+
+def _check_site(document: Any, file: Path) -> list[str]:
+    from hub.sites.configuration import check_site
+
+    return check_site(document, file)
+
+
+def _check_rules(document: Any, file: Path) -> list[str]:
+    from hub.rulebook.book import check_rules
+
+    return check_rules(document, file)
+
+
+def _check_plan(document: Any, file: Path) -> list[str]:
+    from hub.rulebook.book import check_plan
+
+    return check_plan(document, file)
+
+
+def _check_campus(document: Any, file: Path) -> list[str]:
+    from simulators.campus import check_campus
+
+    return check_campus(document, file)
+
+
+def _check_profile(document: Any, file: Path) -> list[str]:
+    from adapters.profile import check_profile
+
+    return check_profile(document, str(file))
+
+
+def _check_edge(document: Any, file: Path) -> list[str]:
+    from edge.error import ConfigurationError
+    from edge.settings import load_configuration
+
+    try:
+        load_configuration(file)
+    except ConfigurationError as error:
+        return error.faults
+    return []
+
+
+# In the order of trying: a hub.yaml has `database` and `data_dir`, an edge.yaml `data_dir` alone.
 KINDS = (
-    Kind("hub", "database", "hub.settings", "check_hub"),
-    Kind("site", "site", "hub.sites.configuration", "check_site"),
-    Kind("campus", "campus", "simulators.campus", "check_campus"),
-    Kind("profile", "profile", "adapters.profile", "check_profile", file_as_text=True),
-    Kind("rules", "rules", "hub.rulebook.book", "check_rules"),
-    Kind("plan", "plan", "hub.rulebook.book", "check_plan"),
-    Kind("edge", "data_dir", "edge.settings", "check_edge"),
+    Kind("hub", "database", _check_hub),
+    Kind("site", "site", _check_site),
+    Kind("campus", "campus", _check_campus),
+    Kind("profile", "profile", _check_profile),
+    Kind("rules", "rules", _check_rules),
+    Kind("plan", "plan", _check_plan),
+    Kind("edge", "data_dir", _check_edge),
 )
 
 

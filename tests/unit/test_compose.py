@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer.main
 import yaml
@@ -48,13 +47,8 @@ def test_the_real_services_and_our_programs_are_there(compose: dict[str, Any]) -
 @pytest.mark.parametrize("name", OURS)
 def test_commands_are_commands_of_ours(compose: dict[str, Any], name: str) -> None:
     command = compose["services"][name]["command"]
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
-    context = group.make_context("sanfang", list(command), resilient_parsing=False)
-    found, subcommand, rest = group.resolve_command(context, [*context._protected_args, *context.args])
-    assert found == command[0]
-    assert subcommand is not None
-    subcommand.make_context(found, rest, parent=context)  # raises where an option is unknown
+    commands: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
+    commands[command[0]].make_context(command[0], list(command[1:]))  # raises where an option is unknown
     for word in command:
         if word.startswith("/"):
             assert in_checkout(word).parent.is_dir(), word
