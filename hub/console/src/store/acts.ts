@@ -1,0 +1,77 @@
+/** The acts of the person at this screen: sent, awaited, never shown as done before the hub says so. */
+
+import { reactive, ref } from "vue";
+import { refusalOf, type Act } from "../alarm/act";
+import { api, ApiError } from "../api/client";
+import type { AlarmView, Verification } from "../api/types";
+import { t } from "../words/language";
+import { session, site } from "./session";
+import { applyAlarm, reach, state } from "./site";
+import { silenceStation, sounding } from "./sound";
+import { keyOf } from "../sound/policy";
+
+/** Acts under way: alarm → act. */
+export const pending = reactive(new Map<number, Act>());
+/** The last act's failure or refusal, in words; empty: none. */
+export const notice = ref("");
+
+export function reasonOf(act: Act, error: unknown): string {
+  const refused = error instanceof ApiError ? error : null;
+  const name = t(`act.${act}`);
+  if (refused?.status === 0) return t("act.failed", { act: name, reason: t("act.failed.unreachable") });
+  if (refused?.status === 409) {
+    return t("act.failed", { act: name, reason: refused.message || t("act.failed.moved") });
+  }
+  return t("act.failed", { act: name, reason: refused?.message ?? String(error) });
+}
+
+async function perform(act: Act, alarm: AlarmView, send: (site: string) => Promise<AlarmView>): Promise<boolean> {
+  if (site.value === null || pending.has(alarm.alarm)) return false;
+  pending.set(alarm.alarm, act);
+  notice.value = "";
+  try {
+    applyAlarm(await send(site.value));
+    return true;
+  } catch (error) {
+    notice.value = reasonOf(act, error);
+    if (error instanceof ApiError) {
+      const present = error.body?.["alarm"];
+      if (present) applyAlarm(present as AlarmView);
+      if (error.status === 401) session.value = null;
+    }
+    return false;
+  } finally {
+    pending.delete(alarm.alarm);
+  }
+}
+
+function refused(act: Act, alarm: AlarmView): boolean {
+  const why = refusalOf(act, alarm, sounding.value.audible.has(keyOf(alarm)));
+  if (why !== null) notice.value = `${t(`act.${act}`)}:${t(why)}`;
+  return why !== null;
+}
+
+export async function acknowledge(alarm: AlarmView): Promise<boolean> {
+  if (refused("acknowledge", alarm)) return false;
+  return perform("acknowledge", alarm, (where) => api.acknowledge(where, alarm));
+}
+
+export async function verify(alarm: AlarmView, result: Verification, cause: string): Promise<boolean> {
+  if (refused("verify", alarm)) return false;
+  return perform("verify", alarm, (where) => api.verify(where, alarm, result, cause));
+}
+
+export async function reset(alarm: AlarmView): Promise<boolean> {
+  if (refused("reset", alarm)) return false;
+  return perform("reset", alarm, (where) => api.reset(where, alarm));
+}
+
+/** Quiet at once at this station, then told to the hub for the journal. Works without the hub, too. */
+export async function silence(): Promise<void> {
+  const keys = silenceStation();
+  if (site.value === null || reach.value === "blind") return;
+  for (const key of keys) {
+    const alarm = state.alarms.get(Number(key.replace("alarm:", "")));
+    if (alarm) await api.silence(site.value, alarm).catch(() => undefined);
+  }
+}
