@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
-from hub.domain.command import Command, CommandState, Actuator, Precedence
+from hub.domain.command import Actuator, Command, CommandState, Precedence
 from hub.store.database import Connection, Row, fetch_all, fetch_one
 from hub.store.journal import jsonb
 

@@ -1,0 +1,116 @@
+"""`absence`: a device from which a kind of event has not come for a time.
+
+Only time in which the hub was listening counts: its own absence is not the devices' silence.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hub.domain.judgement import EventInput, Evidence, ListeningInput, SiteModel, Verdict
+from hub.rules import evidence
+from hub.rules.condition import Change
+from hub.rules.evidence import micros
+from hub.rules.field import Duration, EventKind
+from hub.rules.memory import Memory, State
+from hub.rules.outcome import Finding
+from hub.rules.rule import Judge, Rule, RuleKind
+
+TOTAL = "@"
+"""The subject under which a rule keeps how long the hub has listened; no device is called so."""
+
+
+class AbsenceRule(Rule):
+    """`kinds` that should come from every device in scope at least once in `for`."""
+
+    kind: Literal["absence"]
+    kinds: Annotated[tuple[EventKind, ...], Field(min_length=1)]
+    hold: Duration = Field(alias="for")
+
+    def faults(self) -> list[str]:
+        found = super().faults()
+        if not self.scope.families and not self.scope.devices:
+            found.append("scope: names neither families nor devices; say whose silence is meant")
+        if self.alarm is not None and self.alarm.kind is None:
+            found.append("alarm.kind: silence has no kind of its own; name one, as patrol.missed")
+        if self.hazard is not None and (self.hazard.condition != "rule" or self.hazard.checker == "condition"):
+            found.append("hazard: silence has no kind of its own; write condition: rule, checker: rule")
+        return found
+
+
+class AbsenceJudge(Judge):
+    """State per device: {"heard": listened µs by then, "holds": fired}; `TOTAL`: {"listened", "until"}."""
+
+    def __init__(self, rule: AbsenceRule, model: SiteModel, memory: Memory) -> None:
+        super().__init__(rule, model, memory)
+        self.events = frozenset(rule.kinds)
+        self._hold_us = rule.hold // timedelta(microseconds=1)
+        self._hold_s = int(rule.hold.total_seconds())
+        self._kind = rule.alarm.kind if rule.alarm and rule.alarm.kind else rule.rule
+        self._devices = [
+            fact for _, fact in sorted(model.devices.items()) if rule.scope.holds(model, fact.device, fact.zone)
+        ]
+        self._earliest: int | None = None
+
+    def on_event(self, event: EventInput, change: Change, out: list[Verdict]) -> None:
+        if change in (Change.STILL, Change.HISTORY, Change.HISTORY_END):
+            return
+        state = self.memory.get(self.name, event.device)
+        listened, _ = self._total()
+        self.memory.put(self.name, event.device, {"heard": listened, "holds": False})
+        if state is not None and state["holds"]:
+            self._earliest = None
+            self.release(event.device, self._kind, evidence.from_event(event), out)
+
+    def on_listening(self, listening: ListeningInput, out: list[Verdict]) -> None:
+        listened, until = self._total()
+        begin, end = max(micros(listening.since), until), micros(listening.until)
+        if end <= begin:
+            return
+        listened += end - begin
+        self.memory.put(self.name, TOTAL, {"listened": listened, "until": end})
+        if self._earliest is not None and listened < self._earliest:
+            return
+        waiting: list[int] = []
+        for fact in self._devices:
+            state = self.memory.get(self.name, fact.device)
+            if state is None:
+                state = {"heard": listened, "holds": False}
+                self.memory.put(self.name, fact.device, state)
+            if state["holds"]:
+                continue
+            if listened - state["heard"] < self._hold_us:
+                waiting.append(state["heard"] + self._hold_us)
+                continue
+            self.memory.put(self.name, fact.device, {**state, "holds": True})
+            told = Evidence(
+                id=f"rule/{self.name}/{fact.device}/{end}",
+                observed_at=listening.until,
+                recorded_at=listening.until,
+                device=fact.device,
+                address="",
+                zone=fact.zone,
+                kind=self._kind,
+                values={"silent_s": self._hold_s},
+            )
+            self.find(Finding(subject=fact.device, kind=self._kind, evidence=told, zone=fact.zone), out)
+        self._earliest = min(waiting, default=None)
+
+    def next_due(self) -> int | None:
+        if self._earliest is None:
+            return None
+        listened, until = self._total()
+        return until + max(0, self._earliest - listened) if until else None
+
+    def restore(self, subject: str, state: State) -> None:
+        self._earliest = None
+
+    def _total(self) -> tuple[int, int]:
+        total = self.memory.get(self.name, TOTAL)
+        return (total["listened"], total["until"]) if total is not None else (0, 0)
+
+
+KIND = RuleKind("absence", AbsenceRule, AbsenceJudge)

@@ -1,0 +1,78 @@
+"""`event`: it happened, or the condition began; when the condition ends, its alarm clears."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hub.domain.alarm import subject_of
+from hub.domain.judgement import EventInput, SiteModel, Verdict
+from hub.rules import evidence
+from hub.rules.condition import Change
+from hub.rules.field import EventKind
+from hub.rules.memory import Memory
+from hub.rules.outcome import Finding
+from hub.rules.predicate import compile_when
+from hub.rules.rule import Judge, Rule, RuleKind
+
+
+class EventRule(Rule):
+    """`kinds` of events, and `when` on their own values."""
+
+    kind: Literal["event"]
+    kinds: Annotated[tuple[EventKind, ...], Field(min_length=1)]
+    when: str = ""
+
+    @property
+    def verifies(self) -> bool:
+        return set(self.kinds) <= {"fire.output_started"}
+
+    def faults(self) -> list[str]:
+        return [*super().faults(), *when_faults(self.when)]
+
+
+def when_faults(when: str) -> list[str]:
+    """What is wrong with a `when:` text."""
+    if not when:
+        return []
+    try:
+        compile_when(when)
+    except ValueError as error:
+        return [f"when: {error}"]
+    return []
+
+
+class EventJudge(Judge):
+    """Keeps no state of its own: the condition's is kept once for all rules."""
+
+    def __init__(self, rule: EventRule, model: SiteModel, memory: Memory) -> None:
+        super().__init__(rule, model, memory)
+        self.events = frozenset(rule.kinds)
+        self._when = compile_when(rule.when) if rule.when else None
+
+    def on_event(self, event: EventInput, change: Change, out: list[Verdict]) -> None:
+        subject = subject_of(event.device, event.address)
+        if change is Change.ENDED:
+            self.release(subject, event.kind, evidence.from_event(event), out)
+            return
+        if change in (Change.STILL, Change.HISTORY_END):
+            return
+        if self._when is not None and not self._when(event):
+            return
+        history = change is Change.HISTORY
+        self.find(
+            Finding(
+                subject=subject,
+                kind=event.kind,
+                evidence=evidence.from_event(event),
+                zone=event.zone,
+                late=event.late,
+                acting=not history,
+                history=history,
+            ),
+            out,
+        )
+
+
+KIND = RuleKind("event", EventRule, EventJudge)

@@ -1,0 +1,130 @@
+"""What every rule is, and what judges one at a site: the two halves of a rule kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from hub.domain.alarm import nature_of
+from hub.domain.judgement import (
+    ClearAlarm,
+    EventInput,
+    Evidence,
+    ListeningInput,
+    ReadingInput,
+    RuleRef,
+    SiteModel,
+    Verdict,
+)
+from hub.rules.condition import Change
+from hub.rules.field import LocalText, Name, Words
+from hub.rules.memory import Memory, State
+from hub.rules.outcome import RELEASES, Finding, Outcomes, Verdicts
+from hub.rules.scope import Scope
+
+HOLD = "@hold"
+"""Under this name the memory keeps which rules hold an alarm that several can raise."""
+
+
+class Rule(Outcomes):
+    """The keys that every rule has; a kind adds its own."""
+
+    kind: str
+    rule: Name
+    version: Annotated[int, Field(ge=1)] = 1
+    name: LocalText
+    why: Words
+    """The standard or the practice that asks for it."""
+    scope: Scope = Scope()
+
+    @property
+    def verifies(self) -> bool:
+        """Does it prove a fire: the panel's own start, or two independent devices?"""
+        return False
+
+    def faults(self) -> list[str]:
+        """What is wrong beyond single fields, each as `field: what; cure`."""
+        found = []
+        if self.empty:
+            found.append("outcome: leads to nothing; give it an alarm, hazard, incident or commands")
+        for number, command in enumerate(self.commands):
+            if command.kind in RELEASES and not self.verifies:
+                found.append(
+                    f"commands[{number}].kind: {command.kind} needs the panel's own start"
+                    " (fire.output_started) or two independent devices (a `together` rule); leave it to a plan"
+                )
+        return found
+
+
+class Judge:
+    """One rule at one site. A kind overrides what it listens to."""
+
+    def __init__(self, rule: Rule, model: SiteModel, memory: Memory) -> None:
+        self.name = rule.rule
+        self.scope = rule.scope
+        self.model = model
+        self.memory = memory
+        self.ref = RuleRef(rule.rule, rule.version)
+        self.verdicts = Verdicts(self.ref, rule, model, verifies=rule.verifies)
+        self.alarms = rule.alarm is not None
+        self.events: frozenset[str] = frozenset()
+        """Event kinds that it wants to see."""
+        self.points: frozenset[str] = frozenset()
+        """Points whose readings it wants to see."""
+
+    def on_event(self, event: EventInput, change: Change, out: list[Verdict]) -> None:
+        """An event of a kind and device that it listens to."""
+
+    def on_reading(self, reading: ReadingInput, out: list[Verdict]) -> None:
+        """A reading of a point and device that it listens to."""
+
+    def on_timer(self, subject: str, due_us: int, out: list[Verdict]) -> None:
+        """The time for which it asked has come."""
+
+    def on_listening(self, listening: ListeningInput, out: list[Verdict]) -> None:
+        """The hub listened for that long."""
+
+    def restore(self, subject: str, state: State) -> None:
+        """Derive what is not in the state itself, such as a timer."""
+
+    def next_due(self) -> int | None:
+        """When it wants the hub to have listened next, in µs; None: it does not wait."""
+        return None
+
+    def find(self, finding: Finding, out: list[Verdict]) -> None:
+        """Report a finding; an alarm that it raises is held until `release`."""
+        if self.alarms and not finding.history and not nature_of(finding.kind).momentary:
+            self._hold(finding.subject, self.verdicts.condition(finding.kind))
+        self.verdicts.find(finding, out)
+
+    def release(self, subject: str, kind: str, evidence: Evidence, out: list[Verdict]) -> None:
+        """The condition ended as far as this rule goes: clear, unless another rule still holds it."""
+        if not self.alarms:
+            return
+        condition = self.verdicts.condition(kind)
+        key = f"{subject}|{condition}"
+        held = self.memory.get(HOLD, key)
+        others = [each for each in held["rules"] if each != self.name] if held else []
+        self.memory.put(HOLD, key, {"rules": others} if others else None)
+        if not others:
+            out.append(ClearAlarm(rule=self.ref, subject=subject, condition=condition, evidence=evidence))
+
+    def _hold(self, subject: str, condition: str) -> None:
+        key = f"{subject}|{condition}"
+        held = self.memory.get(HOLD, key)
+        if held is None:
+            self.memory.put(HOLD, key, {"rules": [self.name]})
+        elif self.name not in held["rules"]:
+            self.memory.put(HOLD, key, {"rules": sorted([*held["rules"], self.name])})
+
+
+@dataclass(frozen=True, slots=True)
+class RuleKind:
+    """How a kind of rule is written and how it is judged; each file in `kinds/` has one as `KIND`."""
+
+    name: str
+    rule: type[Rule]
+    judge: Callable[[Any, SiteModel, Memory], Judge]
