@@ -60,8 +60,6 @@ def run_demo(options: DemoOptions) -> int:
     or StartFailed, after stopping what had been started.
     """
     require_school()
-    if not console.is_built():
-        raise DemoError("the console is not built yet: run `make console` (or `make demo`) in the checkout")
     folder = (options.data or DEFAULT_FOLDER).absolute()
     make_folder(folder)
     with lock_folder(folder):
@@ -69,6 +67,8 @@ def run_demo(options: DemoOptions) -> int:
         if home != folder:
             say(f"Only root may enter {folder}, and PostgreSQL does not run as root: the database is in {home}")
         installation = open_installation(folder, home, options.http_port)
+        if not console.is_built():
+            raise DemoError("the console is not built yet: run `make console` (or `make demo`) in the checkout")
         supervisor = Supervisor(installation.run_dir, installation.log_dir, say)
         pid_file = installation.run_dir / "demo.pid"
         write_pid(pid_file, os.getpid())
