@@ -1,0 +1,81 @@
+"""The edge's heartbeat: when it is due, which answer counts, and when the hub is lost. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+HEARTBEAT_MS: Final = 10_000
+HUB_LOST_MS: Final = 30_000
+ANSWER_MS: Final = 1_000
+"""After a gap request a heartbeat follows at once, but not more often than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The hub was lost, or came back, after so long."""
+
+    lost: bool
+    silent_ms: int
+
+
+class Heart:
+    """The exchange in time. `now` is milliseconds, monotonic."""
+
+    def __init__(self, now: int) -> None:
+        self._due = now
+        self._beaten = now - HEARTBEAT_MS
+        self._heard = now
+        self._nonce = 0
+        self._told: bool | None = None
+        self.hub_offset_us: int | None = None
+        """The hub's clock less the edge's, from the last answer; None before the first."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the hub counts as lost."""
+        return self._told is True
+
+    @property
+    def due(self) -> int:
+        """When the next heartbeat is to be sent."""
+        return self._due
+
+    @property
+    def lost_at(self) -> int:
+        """When the hub counts as lost unless it is heard before."""
+        return self._heard + HUB_LOST_MS
+
+    def hasten(self, now: int) -> None:
+        """A heartbeat is wanted now: after a connect or a gap request."""
+        self._due = min(self._due, max(now, self._beaten + ANSWER_MS))
+
+    def beat(self, nonce: int, now: int) -> None:
+        """A heartbeat goes out with this nonce; only an answer to it counts from here."""
+        self._nonce = nonce
+        self._beaten = now
+        self._due = now + HEARTBEAT_MS
+
+    def counts(self, nonce: int) -> bool:
+        """Whether a receipt counts: one after a commit (nonce 0), or the answer last asked for."""
+        return nonce in (0, self._nonce)
+
+    def hear(self, nonce: int, hub_at: int, now_us: int, now: int) -> Change | None:
+        """A receipt that counts came; returns a change where the hub had been lost, or is heard first:
+        what an earlier run of the edge told of it ends with that.
+        """
+        silent_ms = now - self._heard
+        self._heard = now
+        if nonce:
+            self.hub_offset_us = hub_at - now_us
+        if self._told is False:
+            return None
+        self._told = False
+        return Change(lost=False, silent_ms=silent_ms)
+
+    def check(self, now: int) -> Change | None:
+        """A change where the hub has been silent for too long."""
+        if self.lost or now < self.lost_at:
+            return None
+        self._told = True
+        return Change(lost=True, silent_ms=now - self._heard)

@@ -1,0 +1,237 @@
+"""What goes over the uplink next: both lanes, all epochs, windows, rewinds, the exchange. Pure.
+
+One `Window` holds what the edge knows of the hub's progress. It is told what happened (connected, stored,
+sent, receipt, gap request, time passed) and answers one question: what is sent next. It does no I/O
+and calls no clock; `now` is milliseconds of a monotonic clock.
+
+The order of a lane is strict: oldest epoch first, then by number. One exception exists: the first sending of
+a live alarm waits for nothing. Where it overtakes its lane, it does not count as sent in order; the hub shows
+it, asks for the gap, and the lane goes on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from adapters.contract.message import LaneStatus
+from adapters.contract.vocabulary import Lane
+from edge.spool import LaneMark
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be under way."""
+
+    window_messages: int = 8
+    """Messages without a receipt, per lane; live alarms come on top."""
+    rewind_after_ms: int = 5_000
+    """Without progress for so long, what is outstanding is sent again."""
+    gap_holdoff_ms: int = 1_000
+    """Each message behind a gap makes the hub ask for it; the same question counts once in this time."""
+    live_pending: int = 256
+    """So many live alarms may be sent alone before a receipt or a rewind; a flood beyond goes in batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """What to send next: the run of items beginning at `first`, or that one item alone."""
+
+    epoch: int
+    lane: Lane
+    first: int
+    last_assigned: int
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The hub holds everything of a lane up to here; the spool may forget it."""
+
+    epoch: int
+    lane: Lane
+    cursor: int
+
+
+@dataclass(slots=True)
+class _Track:
+    epoch: int
+    lane: Lane
+    assigned: int
+    cursor: int
+    sent: int
+    """Last number sent in order since the last rewind; never below the cursor."""
+    outstanding: deque[int] = field(default_factory=deque)
+    """The last number of each message sent in order and not receipted."""
+    waiting_since: int = 0
+    """When something was last heard of this lane while something was outstanding."""
+    answered_gap: tuple[int, int] = (0, 0)
+    """The gap last answered by a rewind: first number expected, and when."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Overtaking:
+    """A live alarm sent ahead of its lane, which stood at `before` then."""
+
+    before: int
+    number: int
+    at: int
+
+
+class Window:
+    """The uplink's decisions."""
+
+    def __init__(self, epoch: int, marks: Iterable[LaneMark], limits: Limits) -> None:
+        """`marks`: the spool's lanes, oldest epoch first, those of the present `epoch` last."""
+        self._epoch = epoch
+        self._limits = limits
+        self._tracks = {
+            (mark.epoch, mark.lane): _Track(mark.epoch, mark.lane, mark.assigned, mark.cursor, mark.cursor)
+            for mark in marks
+        }
+        self._live = self._tracks[epoch, Lane.ALARM]
+        self._next_live = self._live.assigned + 1
+        self._overtaken: list[_Overtaking] = []
+        self._connected = False
+        self._heard = False
+        """Whether the hub answered since connecting or since the last rewind; else one message probes."""
+        self.rewinds = 0
+
+    def connect(self) -> None:
+        """A connection is open and subscribed. Everything unreceipted is backlog now."""
+        self._connected = True
+        self._heard = False
+        self._next_live = self._live.assigned + 1
+        self._overtaken.clear()
+        for track in self._tracks.values():
+            self._rewind(track, track.cursor)
+
+    def disconnect(self) -> None:
+        """The connection is gone: nothing is sent."""
+        self._connected = False
+
+    def note_stored(self, lane: Lane, assigned: int) -> None:
+        """The spool holds items of the present epoch up to this number."""
+        track = self._tracks[self._epoch, lane]
+        track.assigned = max(track.assigned, assigned)
+
+    def next_to_send(self, *, telemetry_allowed: bool = True) -> Send | None:
+        """What to send now: a live alarm first, then the alarm lane, then telemetry; None: nothing.
+
+        `telemetry_allowed` is false while the wire is still busy with telemetry, so that an alarm never finds
+        more than that in front of it.
+        """
+        if not self._connected:
+            return None
+        if self._next_live <= self._live.assigned and self._pending_live() < self._limits.live_pending:
+            return Send(self._epoch, Lane.ALARM, self._next_live, self._next_live, alone=True)
+        window = self._limits.window_messages if self._heard else 1
+        for lane in Lane:
+            if lane is Lane.TELEMETRY and not telemetry_allowed:
+                continue
+            track = self._current(lane)
+            if track.sent < track.assigned and len(track.outstanding) < window:
+                return Send(track.epoch, lane, track.sent + 1, track.assigned, alone=False)
+        return None
+
+    def note_sent(self, send: Send, last: int, now: int) -> None:
+        """What `next_to_send` named went out, up to and including `last`."""
+        track = self._tracks.get((send.epoch, send.lane))
+        if track is None:
+            return
+        if track is self._live:
+            if send.first > track.sent + 1:
+                self._overtaken.append(_Overtaking(track.sent, last, now))
+                self._next_live = max(self._next_live, last + 1)
+                return
+            self._next_live = max(self._next_live, last + 1)
+        if last <= track.sent:
+            return
+        if not track.outstanding:
+            track.waiting_since = now
+        track.sent = last
+        track.outstanding.append(last)
+
+    def take_receipt(self, cursors: Iterable[tuple[int, int, int]], now: int) -> list[Progress]:
+        """The hub holds everything up to these (epoch, lane, cursor). Returns what is news.
+
+        Cursors of unknown lanes, or above what was ever given out, are not ours and change nothing.
+        """
+        self._heard = True
+        news: list[Progress] = []
+        for epoch, lane_number, cursor in cursors:
+            track = self._tracks.get((epoch, Lane(lane_number))) if lane_number in tuple(Lane) else None
+            if track is None or not track.cursor < cursor <= track.assigned:
+                continue
+            track.cursor = cursor
+            track.sent = max(track.sent, cursor)
+            while track.outstanding and track.outstanding[0] <= cursor:
+                track.outstanding.popleft()
+            track.waiting_since = now
+            news.append(Progress(epoch, track.lane, cursor))
+            if track is self._live:
+                self._next_live = max(self._next_live, cursor + 1)
+                self._overtaken = [one for one in self._overtaken if one.number > cursor]
+            elif epoch != self._epoch and cursor == track.assigned:
+                del self._tracks[epoch, track.lane]
+        return news
+
+    def take_gap(self, epoch: int, lane_number: int, expected: int, now: int) -> bool:
+        """The hub saw items above its cursor and expects this one; true where the lane went back for it.
+
+        A gap that an overtaking alarm of ours explains needs nothing: the lane comes to it in order.
+        """
+        track = self._tracks.get((epoch, Lane(lane_number))) if lane_number in tuple(Lane) else None
+        if track is None or not track.cursor < expected <= track.sent:
+            return False
+        if track is self._live:
+            for explained in self._overtaken:
+                if explained.before + 1 == expected:
+                    self._overtaken.remove(explained)
+                    return False
+        answered, at = track.answered_gap
+        if answered == expected and now - at < self._limits.gap_holdoff_ms:
+            return False
+        track.answered_gap = (expected, now)
+        self._rewind(track, expected - 1)
+        track.waiting_since = now
+        return True
+
+    def pass_time(self, now: int) -> None:
+        """Send again what has been outstanding for too long without any progress."""
+        patience = self._limits.rewind_after_ms
+        self._overtaken = [one for one in self._overtaken if now - one.at < patience]
+        for track in self._tracks.values():
+            if track.outstanding and now - track.waiting_since >= patience:
+                self._rewind(track, track.cursor)
+                self._heard = False
+                self.rewinds += 1
+
+    def next_deadline(self) -> int | None:
+        """When `pass_time` has something to do; None while nothing is outstanding."""
+        waiting = [track.waiting_since for track in self._tracks.values() if track.outstanding]
+        waiting.extend(one.at for one in self._overtaken[:1])
+        return min(waiting) + self._limits.rewind_after_ms if waiting and self._connected else None
+
+    def statuses(self) -> list[LaneStatus]:
+        """The edge's half of the exchange, for every lane still of interest."""
+        return [
+            LaneStatus(track.epoch, int(track.lane), track.assigned, track.cursor + 1, track.cursor)
+            for track in self._tracks.values()
+        ]
+
+    def _current(self, lane: Lane) -> _Track:
+        """The oldest epoch that still has something on this lane, else the present one."""
+        for track in self._tracks.values():
+            if track.lane is lane and track.cursor < track.assigned:
+                return track
+        return self._tracks[self._epoch, lane]
+
+    def _pending_live(self) -> int:
+        return len(self._overtaken) + len(self._live.outstanding)
+
+    def _rewind(self, track: _Track, to: int) -> None:
+        track.sent = to
+        while track.outstanding and track.outstanding[-1] > to:
+            track.outstanding.pop()
