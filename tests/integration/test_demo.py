@@ -1,0 +1,184 @@
+"""`sanfang demo` as a person runs it: starts, answers, survives kills, stops, leaves nothing, goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from hub.document import read_document
+from sanfang.console import FOLDER, is_built
+from sanfang.ports import choose_port
+from tests.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not is_built(FOLDER), reason="left out: the console is not built (make console)"),
+]
+
+NAMES = ("postgres", "broker", "hub", "hub-api", "hub-worker", "hub-chores", "simulator", "edge")
+
+
+class Demo:
+    """A running demo, its folder and what it has printed."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self.output = folder.with_name(folder.name + ".out")
+        self.begun = time.monotonic()
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "sanfang",
+                    "demo",
+                    "--data",
+                    str(folder),
+                    "--port",
+                    str(port),
+                    "--quiet",
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # a terminal's Ctrl-C reaches the group; so does ours
+            )
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def await_ready(self, deadline_s: float) -> float:
+        """Seconds until it said that it runs."""
+
+        def ready() -> bool:
+            assert self.process.poll() is None, self.said
+            return "Ctrl-C ends it." in self.said
+
+        wait_until(ready, deadline_s, why="the demo runs")
+        return time.monotonic() - self.begun
+
+    def pid(self, name: str) -> int:
+        return int((self.folder / "run" / f"{name}.pid").read_text(encoding="ascii"))
+
+    def ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as response:
+                return bool(json.load(response)["ready"])
+        except OSError:
+            return False
+
+    def interrupt(self) -> int:
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(timeout=60)
+
+
+def running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Command lines of processes that still speak of the folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            except OSError:
+                continue
+            if str(folder) in line and int(entry.name) != os.getpid():
+                found.append(line)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sanfang-demo-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path / "demo"
+
+
+def test_the_demo_from_first_start_to_second_stop(folder: Path) -> None:
+    port = choose_port()
+    demo = Demo(folder, port)
+    try:
+        first_s = demo.await_ready(60.0)
+        assert f"http://127.0.0.1:{port}" in demo.said
+        assert "set-up token" in demo.said
+        assert demo.ready()
+        pids = {name: demo.pid(name) for name in NAMES}
+        assert all(running(pid) for pid in pids.values())
+
+        for name in ("broker", "postgres", "hub-worker", "hub-api", "hub-chores", "edge", "simulator", "hub"):
+            _kill_and_await_return(demo, name)
+        pids |= {name: demo.pid(name) for name in NAMES}
+        assert demo.interrupt() == 0, demo.said
+    finally:
+        if demo.process.poll() is None:
+            demo.process.kill()
+            demo.process.wait()
+    wait_until(lambda: not any(running(pid) for pid in pids.values()), 5.0, why="no process is left")
+    assert leftovers(folder) == []
+
+    again = Demo(folder, port)
+    try:
+        again_s = again.await_ready(30.0)
+        assert "set-up token" in again.said, "nobody has used it yet, so it is shown again"
+        dsn = read_document(folder / "hub.yaml")["database"]
+        with psycopg.connect(dsn) as connection:
+            row = connection.execute(
+                "SELECT count(DISTINCT epoch), count(DISTINCT edge) FROM cursor"
+            ).fetchone()
+        assert row is not None
+        assert row[0] >= 2, "the edge's earlier epochs are still known"
+        assert row[1] == 1
+    finally:
+        again.process.send_signal(signal.SIGTERM)
+        assert again.process.wait(timeout=60) == 0
+    assert leftovers(folder) == []
+    assert first_s < 60
+    assert again_s < 10, f"the second start took {again_s:.1f} s"
+
+
+def _kill_and_await_return(demo: Demo, name: str) -> None:
+    before = demo.pid(name)
+    os.kill(before, signal.SIGKILL)
+
+    def back() -> bool:
+        try:
+            pid = demo.pid(name)
+        except (FileNotFoundError, ValueError):
+            return False
+        return pid != before and running(pid) and demo.ready()
+
+    wait_until(
+        back, 30.0, why=f"{name} came back and the hub is ready; the demo said:\n{demo.said}", poll_s=0.1
+    )
+
+
+def test_children_do_not_outlive_a_demo_that_is_killed(folder: Path) -> None:
+    demo = Demo(folder, choose_port())
+    try:
+        demo.await_ready(60.0)
+        pids = [demo.pid(name) for name in NAMES]
+    finally:
+        demo.process.kill()
+        demo.process.wait()
+    wait_until(lambda: not any(running(pid) for pid in pids), 15.0, why="all ended with the demo")
