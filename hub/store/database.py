@@ -105,6 +105,13 @@ def reading(connection: Connection) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def watched(connection: Connection) -> Iterator[Connection]:
+    """Queries outside a transaction, on a connection of one's own; raises StoreUnavailable."""
+    with _store_errors():
+        yield connection
+
+
 def listen(connection: Connection, channel: str) -> None:
     """Subscribe this connection, which is its owner's alone, to NOTIFY on a channel."""
     with _store_errors():

@@ -1,0 +1,163 @@
+"""The live feed: one thread reads each journal as it grows, once for all screens, and publishes it.
+
+The thread listens in autocommit, reads again on reconnect, and polls each second besides. What it knows
+is one immutable `Condition` per site, from which beats are made even while the database is away.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from hub.api.audience import Audience
+from hub.api.names import Names
+from hub.api.picture import Standing, read_changes, read_counts, read_snapshot, read_standing
+from hub.api.stream import write_event
+from hub.api.unreceipted import Unreceipted
+from hub.api.views import Counts
+from hub.clock import utc_now
+from hub.domain.error import StoreUnavailable
+from hub.store.account import open_sessions
+from hub.store.database import Connection, await_notices, connect, listen, watched
+from hub.store.journal import CHANNEL, head_seq
+from hub.store.site import edge_keys, list_sites
+from hub.store.view import liveness_rows
+
+POLL_S: Final = 1.0
+KEYS_S: Final = 5.0
+STEADY_S: Final = 10.0
+_BACK_OFF_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
+_RENAMES: Final = frozenset({"configuration.applied", "session.opened"})
+"""After these the names in memory may be out of date."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What is known of a site: how far its journal was read, its counts, when its worker last committed."""
+
+    seq: int
+    standing: Standing
+    counts: Counts
+    worker_at: datetime | None
+
+
+class Feed:
+    """The journals' reader for screens. Its attributes may be read from any thread."""
+
+    def __init__(self, dsn: str, names: Names, audience: Audience, unreceipted: Unreceipted) -> None:
+        self._dsn = dsn
+        self._names = names
+        self._audience = audience
+        self._unreceipted = unreceipted
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._keys_read = float("-inf")
+        self.conditions: Mapping[str, Condition] = {}
+        self.liveness: Mapping[str, datetime] = {}
+        """When each process but the workers gave its last sign of life."""
+        self.answered = float("-inf")
+        """When the database last answered (monotonic)."""
+        self.changes_read = 0
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; it notices within a second."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=3.0)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            started = time.monotonic()
+            try:
+                self._read_forever()
+            except StoreUnavailable as error:
+                if failures == 0:
+                    _log.warning("the live feed lost the database: %s", error)
+            except Exception:  # noqa: BLE001 - the API's one supervisor loop; beats say what is missing
+                _log.exception("the live feed failed; it begins again")
+            failures = 0 if time.monotonic() - started > STEADY_S else failures + 1
+            self._stop.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
+
+    def _read_forever(self) -> None:
+        connection = connect(self._dsn, application="sanfang api feed")
+        try:
+            with watched(connection):
+                connection.execute("SET statement_timeout = 2000")
+                listen(connection, CHANNEL)
+                _log.info("the live feed reads the journal")
+                due = time.monotonic()
+                while not self._stop.is_set():
+                    if time.monotonic() >= due:
+                        due = time.monotonic() + POLL_S
+                        self._poll(connection)
+                    for site in await_notices(connection, max(0.0, due - time.monotonic())):
+                        self._read_site(connection, site)
+        finally:
+            connection.close()
+
+    def _poll(self, connection: Connection) -> None:
+        now = utc_now()
+        if time.monotonic() - self._keys_read > KEYS_S:
+            self._unreceipted.set_keys(edge_keys(connection))
+            self._keys_read = time.monotonic()
+        rows = liveness_rows(connection)
+        workers = {row["site"]: row["at"] for row in rows if row["process"] == "worker"}
+        self.liveness = {row["process"]: row["at"] for row in rows if row["process"] != "worker"}
+        for site in list_sites(connection):
+            words = self._names.get(connection, site)
+            standing = read_standing(connection, words, now)
+            known = self.conditions.get(site)
+            condition = Condition(
+                seq=known.seq if known else head_seq(connection, site),
+                standing=standing,
+                counts=read_counts(connection, words, standing),
+                worker_at=workers.get(site),
+            )
+            self.conditions = {**self.conditions, site: condition}
+            self._read_site(connection, site)
+        asked = self._audience.session_hashes()
+        if asked:
+            found, at = open_sessions(connection, list(asked), now), time.monotonic()
+            self._audience.call(lambda: self._audience.confirm_sessions(asked, found, at))
+        self.answered = time.monotonic()
+
+    def _read_site(self, connection: Connection, site: str) -> None:
+        """Publish what is new in a site's journal; a site that is not known yet waits for the poll."""
+        condition = self.conditions.get(site)
+        while condition is not None and not self._stop.is_set():
+            began = utc_now()
+            words = self._names.get(connection, site)
+            batch = read_changes(connection, words, condition.standing, after=condition.seq, now=began)
+            self.answered = time.monotonic()
+            if batch is not None:
+                self.changes_read += len(batch.changes)
+                condition = replace(condition, seq=batch.changes[-1].seq, counts=batch.counts)
+                for change in batch.changes:
+                    self._publish(site, change.seq, write_event("change", change, f"{site}:{change.seq}"))
+                if any(change.kind in _RENAMES for change in batch.changes):
+                    self._names.forget(site)
+                if batch.redraw:
+                    condition = self._redraw(connection, condition, site)
+                self.conditions = {**self.conditions, site: condition}
+            if batch is None or not batch.full:
+                self._unreceipted.release(site, began)
+                return
+
+    def _redraw(self, connection: Connection, condition: Condition, site: str) -> Condition:
+        snapshot = read_snapshot(connection, self._names.get(connection, site), utc_now())
+        self._publish(site, 0, write_event("snapshot", snapshot, f"{site}:{snapshot.seq}"))
+        return replace(condition, seq=snapshot.seq, counts=snapshot.counts)
+
+    def _publish(self, site: str, seq: int, event: bytes) -> None:
+        self._audience.call(lambda: self._audience.publish(site, seq, event))
