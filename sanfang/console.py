@@ -75,21 +75,17 @@ def run_npm(*arguments: str, folder: Path = FOLDER) -> None:
 
 
 def install_packages(folder: Path = FOLDER) -> None:
-    """Install what the lock names; the lock carries no addresses, so the machine's own registry is asked."""
+    """Install what the lock names, from the machine's own registry (the lock carries no addresses).
+
+    Not `npm ci`: without addresses it misses the packages that are for other platforms, and refuses.
+    """
     stamp = folder / "node_modules" / ".installed-for"
     lock = folder / "package-lock.json"
     wanted = hashlib.sha256((lock if lock.exists() else folder / "package.json").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
         return
-    command = "ci" if lock.exists() else "install"
-    run_npm(
-        command,
-        "--no-audit",
-        "--no-fund",
-        "--loglevel=error",
-        "--omit-lockfile-registry-resolved",
-        folder=folder,
-    )
+    quietly = ("--no-audit", "--no-fund", "--loglevel=error", "--omit-lockfile-registry-resolved")
+    run_npm("install", *quietly, folder=folder)
     stamp.write_text(wanted, encoding="ascii")
 
 
