@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,7 +23,20 @@ from simulators.mqtt import MqttSettings
 from simulators.order import check_order
 from simulators.stream import StreamServer
 
-_PLACEHOLDER: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
+
+
+class _UniqueLoader(yaml.SafeLoader):
+    """A safe loader to which the same key twice is an error; plain YAML lets the last one win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 class CampusError(Exception):
@@ -114,11 +127,11 @@ class Campus(_Model):
 def read_campus(file: Path, environment: Mapping[str, str] = os.environ) -> Campus:
     """A campus.yaml. Raises CampusError with every fault."""
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document = yaml.load(file.read_bytes(), Loader=_UniqueLoader)
     except OSError as error:
         raise CampusError([f"{file}: cannot be read: {error.strerror}"]) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CampusError([f"{file}: is not YAML: {error}"]) from None
+        raise CampusError([f"{file}: is not YAML: {' '.join(str(error).split())}"]) from None
     campus, faults = _parse(document, str(file), environment)
     if campus is None or faults:
         raise CampusError(faults)
@@ -201,10 +214,10 @@ def _check_devices(campus: Campus) -> list[str]:
 
 
 def _check_media(campus: Campus, settings: DeviceSettings, where: str) -> list[str]:
-    for field, names in (("bus", campus.buses), ("stream", campus.streams)):
+    for field, table, names in (("bus", "buses", campus.buses), ("stream", "streams", campus.streams)):
         name = getattr(settings, field, None)
         if name is not None and name not in names:
-            return [f"{where}.{field}: {name!r} is not among {field}es or streams; add it with its port"]
+            return [f"{where}.{field}: {name!r} is not among {table}; add it there with its port"]
     return []
 
 

@@ -121,11 +121,11 @@ class Device:
         """The device is to fall silent (False) or to speak again (True)."""
         self.offline = not online
 
-    def report(self, kind: str, active: bool | None, address: str = "", identity: str = "") -> None:
-        """Put into the ledger what is about to be said."""
-        self.surroundings.ledger.write(
-            self.name, address, kind, active, self.surroundings.now(), identity=identity
-        )
+    def report(self, kind: str, active: bool | None, address: str = "", identity: str = "") -> datetime:
+        """Put into the ledger what is about to be said; returns the time that it bears."""
+        at = self.surroundings.now()
+        self.surroundings.ledger.write(self.name, address, kind, active, at, identity=identity)
+        return at
 
     def require_online(self) -> None:
         """Raise OrderRefused where the device cannot say anything at present."""

@@ -70,8 +70,7 @@ class MqttDevice(Device):
         payload: dict[str, Field_] = {"id": identity, "type": word, **fields}
         if active is not None:
             payload["active"] = active
-        payload["at"] = iso(self.surroundings.now())
-        self.report(kind, active, address, identity)
+        payload["at"] = iso(self.report(kind, active, address, identity))
         self.connection.send_event(json.dumps(payload).encode())
 
     def show(self, what: str, fields: Mapping[str, Field_]) -> None:

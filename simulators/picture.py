@@ -113,7 +113,8 @@ def _paint_person(image: Image, person: _Person) -> None:
 
 
 def _write(image: Image, text: str, at: tuple[int, int]) -> None:
-    cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 3)
+    x, y = at
+    cv2.rectangle(image, (x - 4, y - 15), (x + 9 * len(text), y + 5), (32, 32, 32), cv2.FILLED)
     cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (235, 235, 235), 1)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
@@ -20,6 +21,8 @@ from simulators.order import carry_out
 
 PRESS_REST_S = 0.5
 """A button rests so long between two presses."""
+COUNTED_REST_S = 15.0
+"""A counted button rests so long: who polls it may be away for a while, and then sees the last press only."""
 CHANGE_REST_S = 2.5
 """A condition lasts so long at least."""
 
@@ -76,10 +79,10 @@ class Storm:
     def _list_targets(self) -> Iterator[Target]:
         for device in self._devices.values():
             if isinstance(device, PanicButton):
-                yield Press(self._devices, f"press {device.name}")
+                yield Press(self._devices, f"press {device.name}", PRESS_REST_S)
             elif isinstance(device, ButtonModule):
                 for channel in range(CHANNELS):
-                    yield Press(self._devices, f"press {device.name} {channel}")
+                    yield Press(self._devices, f"press {device.name} {channel}", COUNTED_REST_S)
             elif isinstance(device, Door):
                 yield Flip(device.set_forced)
             elif isinstance(device, Detector):
@@ -89,13 +92,14 @@ class Storm:
 class Press:
     """A button that is pressed."""
 
-    def __init__(self, devices: Mapping[str, Device], order: str) -> None:
+    def __init__(self, devices: Mapping[str, Device], order: str, rest_s: float) -> None:
         self._devices = devices
         self._order = order
-        self._stirred_at = -PRESS_REST_S
+        self._rest_s = rest_s
+        self._stirred_at = -math.inf
 
     def rested(self, now: float) -> bool:
-        return now - self._stirred_at >= PRESS_REST_S
+        return now - self._stirred_at >= self._rest_s
 
     def stir(self, now: float) -> bool:
         """Press; False where the button cannot be pressed now."""
@@ -113,7 +117,7 @@ class Flip:
     def __init__(self, switch: Callable[[bool], None]) -> None:
         self._switch = switch
         self._on = False
-        self._stirred_at = -CHANGE_REST_S
+        self._stirred_at = -math.inf
 
     def rested(self, now: float) -> bool:
         return now - self._stirred_at >= CHANGE_REST_S
