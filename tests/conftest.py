@@ -30,6 +30,8 @@ from tests.services import mosquitto as mosquitto_service
 from tests.services import timescale as timescale_service
 
 TEMPLATE = "sanfang_template"
+LEFT_OUT_FILE = "SANFANG_LEFT_OUT_FILE"
+"""Environment variable: where the parts of `make test` gather what each of them left out."""
 _numbers = itertools.count(1)
 
 
@@ -259,6 +261,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
     left_out = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
     if left_out:
+        lines = [f"{count:4} tests {reason}" for reason, count in sorted(left_out.items())]
         terminalreporter.section("suites left out")
-        for reason, count in sorted(left_out.items()):
-            terminalreporter.line(f"{count:4} tests {reason}")
+        for line in lines:
+            terminalreporter.line(line)
+        if LEFT_OUT_FILE in os.environ:
+            with Path(os.environ[LEFT_OUT_FILE]).open("a", encoding="utf-8") as file:
+                file.write("\n".join(lines) + "\n")

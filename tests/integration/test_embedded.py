@@ -6,15 +6,19 @@ import os
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from sanfang.ports import accepts
 from tests.conftest import RunningBroker, RunningPostgres
 from tests.waiting import wait_until
 
 
-def test_a_database_is_fresh_and_migrated(any_database: str) -> None:
+def test_a_database_is_fresh_and_migrated(any_database: str, request: pytest.FixtureRequest) -> None:
     with psycopg.connect(any_database) as connection:
         assert connection.execute("SELECT count(*) FROM site").fetchone() == (0,)
+        query = "SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'"
+        real = request.node.callspec.params["any_database"] == "timescale"
+        assert connection.execute(query).fetchone() == (int(real),)
 
 
 def test_postgres_comes_back_after_kill_with_what_was_committed(own_postgres: RunningPostgres) -> None:
