@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -145,6 +146,7 @@ def simulate(
     port = urlsplit(control).port
     if port is None:
         raise Refused(f"--control {control} names no port; write http://127.0.0.1:N")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     options = program.SimulationOptions(
         seed=seed, speed=speed, ledger=ledger, control_port=port, quiet=quiet, load=load
     )
