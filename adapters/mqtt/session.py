@@ -51,8 +51,6 @@ class Arrival:
     retained: bool
     qos: int
     mid: int
-    connection: int
-    """Which connection it came over; an acknowledgement over a later one would hit a stranger."""
     settled: bool = False
 
 
@@ -65,7 +63,6 @@ class Session:
         self._limit = queue
         self._arrivals: deque[Arrival] = deque()
         self._unsettled: deque[Arrival] = deque()
-        self._connection = 0
         self._paused: paho.SocketLike | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: paho.Client | None = None
@@ -146,7 +143,7 @@ class Session:
         arrival.settled = True
         while self._unsettled and self._unsettled[0].settled:
             first = self._unsettled.popleft()
-            if self._client is not None and first.connection == self._connection and self.connected:
+            if self._client is not None and self.connected:
                 self._client.ack(first.mid, first.qos)
 
     def publish(self, topic: str, payload: bytes) -> bool:
@@ -209,8 +206,8 @@ class Session:
             self._refusal = str(reason)
             self._lost.set()
             return
-        self._connection += 1
-        # What came over the old connection and is still unsettled comes again: its acknowledgement is void.
+        # What came over the old connection and is still unsettled comes again. Its acknowledgement is void:
+        # the broker numbers anew, and the old number may by now be a stranger's.
         self._unsettled.clear()
         for start in range(0, len(self._filters), _FILTERS_PER_SUBSCRIBE):
             client.subscribe([(name, 1) for name in self._filters[start : start + _FILTERS_PER_SUBSCRIBE]])
@@ -245,9 +242,7 @@ class Session:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
-        arrival = Arrival(
-            topic, bytes(message.payload), message.retain, message.qos, message.mid, self._connection
-        )
+        arrival = Arrival(topic, bytes(message.payload), message.retain, message.qos, message.mid)
         if arrival.qos:
             self._unsettled.append(arrival)
         for listener in tuple(self.listeners):
