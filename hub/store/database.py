@@ -44,6 +44,15 @@ def connect(dsn: str, *, application: str) -> Connection:
         return connection
 
 
+def limit_statements(connection: Connection) -> Connection:
+    """The limits of `open_pool` for a connection of its own (every role's but intake's)."""
+    connection.execute(
+        "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '2000', false),"
+        " set_config('idle_in_transaction_session_timeout', '1000', false)"
+    )
+    return connection
+
+
 def open_pool(dsn: str, *, application: str, size: int) -> Pool:
     """A pool for people's requests: a statement may take 2 s, a lock 2 s, idling inside a
     transaction 1 s, so that nobody can hold a school's alarms up. Opens in the background: a

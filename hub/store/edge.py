@@ -24,11 +24,11 @@ class HeartbeatFacts:
 
 
 def load_edges(connection: Connection, site: str) -> list[Row]:
-    """edge, enrolled (bool), settings_version, heard_at, clock_offset_s of every edge of a site."""
+    """edge, enrolled (bool), settings_version, heard_at, clock_offset_s of a site's edges."""
     return fetch_all(
         connection,
         "SELECT edge, root_secret IS NOT NULL AS enrolled, settings_version, heard_at, clock_offset_s"
-        " FROM edge WHERE site = %s ORDER BY edge",
+        " FROM edge WHERE site = %s AND active ORDER BY edge",
         (site,),
     )
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from psycopg import sql
 
-from hub.store.database import Connection
+from hub.store.database import Connection, lock_number, transaction
 
 DAYS_BEHIND: Final = 9
 DAYS_AHEAD: Final = 7
@@ -58,6 +58,33 @@ def make_partitions(connection: Connection, layout: str, now: datetime | None = 
                 made.append(name)
             day += timedelta(days=1)
     return made
+
+
+def open_partitions(connection: Connection, layout: str, now: datetime | None = None) -> list[str]:
+    """The same in a transaction that one process at a time has (worker and chores both care)."""
+    with transaction(connection):
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number("partitions"),))
+        return make_partitions(connection, layout, now)
+
+
+def drop_before(connection: Connection, layout: str, table: str, before: date) -> list[str]:
+    """Drop the days of a table that lie wholly before a date; returns what was dropped."""
+    if table not in _TABLES:
+        raise ValueError(f"{table} has no partitions")
+    if layout == "timescale":
+        rows = connection.execute(
+            "SELECT drop_chunks(%s::regclass, older_than => %s)", (table, _midnight(before))
+        )
+        return [str(row[0]) for row in rows]
+    rows = connection.execute(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+        " JOIN pg_class p ON p.oid = i.inhparent WHERE p.relname = %s AND c.relname < %s ORDER BY c.relname",
+        (table, f"{table}_{before:%Y%m%d}"),
+    )
+    old = [str(row[0]) for row in rows]
+    for name in old:
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    return old
 
 
 def _database_now(connection: Connection) -> datetime:

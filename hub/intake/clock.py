@@ -1,0 +1,107 @@
+"""Three clocks (design, invariant 13): which time an event or a reading is taken to have.
+
+The device's word is used unless it differs from the edge's by more than `TOLERANCE_US`; then the
+edge's time is used, quality `uncertain`. The edge's word is used unless its clock is known to be off;
+then the hub's clock less the item's age. Pure; all numbers are µs since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from adapters.contract.message import LATE_AFTER_MS
+
+TOLERANCE_US: Final = 5_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAST: Final = int((datetime(1, 1, 2, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+_MOST: Final = int((datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTime:
+    """When the edge took an item in. `shift` is what has to be added to times of the edge's own
+    clock; `uncertain` where nobody can say.
+    """
+
+    at: int
+    shift: int
+    uncertain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventTime:
+    """The time used, and whether the device's word was set aside (`drift` None: it gave none to judge)."""
+
+    observed_at: int
+    uncertain: bool
+    drift: bool | None
+
+
+def is_late(age_ms: int) -> bool:
+    """Late evidence raises alarms but does not act (invariant 9): over a minute old, or of unknown age."""
+    return age_ms < 0 or age_ms > LATE_AFTER_MS
+
+
+def edge_time(edge_at: int, age_ms: int, recorded_at: int, offset_us: int | None) -> EdgeTime:
+    """The edge's time of an item, corrected where the edge's clock is known to be more than 5 s off
+    (`offset_us`: the edge's clock less the hub's, None where it is not known).
+    """
+    said = min(max(edge_at, _LEAST), _MOST)
+    if said == edge_at and (offset_us is None or abs(offset_us) <= TOLERANCE_US):
+        return EdgeTime(edge_at, 0, False)
+    if age_ms >= 0:
+        meant = recorded_at - age_ms * 1000
+        return EdgeTime(meant, meant - said, False)
+    # An item of an older epoch by a clock that is off: what it says, but never the future.
+    meant = min(said, recorded_at)
+    return EdgeTime(meant, meant - said, True)
+
+
+def event_time(observed_at: int | None, replayed: bool, edge: EdgeTime) -> EventTime:
+    """The time of an event from the device's own word, if any."""
+    if observed_at is None:
+        return EventTime(edge.at, edge.uncertain, None)
+    if replayed and _LEAST <= observed_at <= edge.at + TOLERANCE_US:
+        return EventTime(observed_at, edge.uncertain, None)
+    if abs(observed_at - edge.at) <= TOLERANCE_US:
+        return EventTime(observed_at, edge.uncertain, False)
+    if edge.shift and abs(observed_at + edge.shift - edge.at) <= TOLERANCE_US:
+        # The device goes by the edge's clock: it is the edge that is off.
+        return EventTime(observed_at + edge.shift, edge.uncertain, False)
+    return EventTime(edge.at, True, True)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingTimes:
+    """The times used, by row, and the rows whose device's word was set aside."""
+
+    observed_at: npt.NDArray[np.int64]
+    drift: npt.NDArray[np.bool_]
+
+
+def reading_times(observed_at: npt.NDArray[np.int64], edge: EdgeTime) -> ReadingTimes:
+    """The same for a column of readings."""
+    said = np.clip(observed_at, _LEAST, _MOST)
+    off = np.abs(said - edge.at) > TOLERANCE_US
+    if not off.any():
+        return ReadingTimes(said, off)
+    if edge.shift:
+        shifted = said + edge.shift
+        by_edge = off & (np.abs(shifted - edge.at) <= TOLERANCE_US)
+        said, off = np.where(by_edge, shifted, said), off & ~by_edge
+    return ReadingTimes(np.where(off, np.int64(edge.at), said), off)
+
+
+def moment(at_us: int) -> datetime:
+    """A number as an aware time; what lies outside the calendar comes to its end."""
+    return _EPOCH + timedelta(microseconds=min(max(at_us, _LEAST), _MOST))
+
+
+def moment_or_none(at_us: int | None) -> datetime | None:
+    """The device's own word as an aware time, or None where no calendar holds it."""
+    return None if at_us is None or not _LEAST <= at_us <= _MOST else moment(at_us)

@@ -1,0 +1,63 @@
+"""Sends commands to the edges: what is requested goes out once its `sent` is committed, and again
+until the edge says that it has it or the expiry has passed. The edge takes an id once only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from adapters.contract.message import Command as WireCommand
+from adapters.contract.topic import Sender
+from hub.commands.desk import mark_sent, pending_commands
+from hub.domain.command import Command, CommandState
+from hub.intake.lane import Throttle
+from hub.store.database import Connection, site_turn, transaction
+from hub.store.history import save_consumed
+from hub.store.reading import microseconds
+
+RESEND_S: Final = 2.0
+
+
+class Commander:
+    """One per worker, so that a site has one sender of commands. Publishing is lent to it."""
+
+    def __init__(self, publish: Callable[[Sender, WireCommand], bool]) -> None:
+        self._publish = publish
+        self._resend = Throttle[tuple[str, str]](RESEND_S)
+        self.sent = 0
+
+    def send(self, connection: Connection, site: str, now: datetime, now_s: float) -> int | None:
+        """Send what waits at a site. Returns the journal's end after its own rows, or None where
+        nothing was written. Raises StoreUnavailable; then nothing was sent.
+        """
+        commands = [command for command in pending_commands(connection, site) if command.expires_at > now]
+        fresh = [command for command in commands if command.state is CommandState.REQUESTED]
+        end = self._mark(connection, site, fresh, now) if fresh else None
+        for command in commands:
+            waits = command.state in (CommandState.REQUESTED, CommandState.SENT)
+            if waits and self._resend.passes((site, command.command), now_s):
+                self.sent += self._publish(Sender(site, command.edge), _wire(command, now))
+        return end
+
+    def _mark(self, connection: Connection, site: str, commands: list[Command], now: datetime) -> int:
+        with transaction(connection):
+            site_turn(connection, site)
+            for command in commands:
+                mark_sent(connection, site, command.command, at=now)
+            return save_consumed(connection, site)
+
+
+def _wire(command: Command, now: datetime) -> WireCommand:
+    return WireCommand(
+        command=command.command,
+        device=command.device,
+        address=command.address,
+        kind=command.kind,
+        parameters=dict(command.parameters),
+        issued_at=microseconds(command.requested_at),
+        expires_at=microseconds(command.expires_at),
+        valid_ms=max(0, int((command.expires_at - now).total_seconds() * 1000)),
+        reason=command.reason,
+    )

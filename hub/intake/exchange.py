@@ -1,0 +1,53 @@
+"""The hub's half of the exchange: a heartbeat says what an edge holds, the answer what the hub holds.
+
+Pure. What lies below the lowest item that an edge still holds can never come: the gap is closed
+with an alarm and the lane goes on (design, invariant 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from adapters.contract.message import Heartbeat
+from adapters.contract.vocabulary import Lane
+from hub.intake.parcel import Notice
+from hub.store.cursor import LaneKey
+
+_LANES: Final = frozenset(int(lane) for lane in Lane)
+_MOST: Final = 2**63 - 1
+_MOST_LANES: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a heartbeat is answered with: each lane's position, and those that must be moved first."""
+
+    cursors: Mapping[LaneKey, int]
+    closed: Mapping[LaneKey, int]
+    """Lanes whose position jumps over items that are gone."""
+    notices: tuple[Notice, ...]
+
+
+def answer_heartbeat(edge: str, heartbeat: Heartbeat, cursors: Mapping[LaneKey, int]) -> Answer:
+    """Compare what an edge says of its lanes with the hub's cursors."""
+    positions: dict[LaneKey, int] = {}
+    closed: dict[LaneKey, int] = {}
+    notices = []
+    for status in heartbeat.lanes[:_MOST_LANES]:
+        if status.lane not in _LANES or not 0 <= status.epoch <= _MOST or not 0 < status.lowest_held <= _MOST:
+            continue
+        key = (edge, status.epoch, status.lane)
+        position = cursors.get(key, 0)
+        if position < status.lowest_held - 1:
+            told: dict[str, str | int | float | bool] = {
+                "lane": Lane(status.lane).name.lower(),
+                "epoch": str(status.epoch),
+                "first": position + 1,
+                "last": status.lowest_held - 1,
+            }
+            notices.append(Notice("lane.gap", f"edge:{edge}", None, told))
+            position = closed[key] = status.lowest_held - 1
+        positions[key] = position
+    return Answer(positions, closed, tuple(notices))

@@ -1,0 +1,118 @@
+"""A site as its worker holds it: the rules' state and the positions, all of it the database's.
+
+Everything here is memory of committed rows. After a failed commit it is thrown away and loaded anew
+(design, invariant 6), so nothing in it has to be undone by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from hub.domain.judgement import Checkpoint, Input, SiteModel, Verdict
+from hub.intake.parcel import Notice
+from hub.intake.unpack import SeriesBook
+from hub.store.checkpoint import load_checkpoints, save_checkpoints
+from hub.store.condition import ConditionKey, ConditionState, load_conditions
+from hub.store.cursor import LaneKey, load_cursors
+from hub.store.database import Connection
+from hub.store.history import last_position, load_consumed
+from hub.store.reading import load_series
+from hub.store.site import load_site_model
+
+DRIFT = "device.clock_drift"
+OFFLINE = "edge.offline"
+
+
+class Judge(Protocol):
+    """The rule engine as intake uses it: pure, fed by position."""
+
+    def restore(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Take up the state of these checkpoints."""
+
+    def judge(self, position: int, inputs: Sequence[Input]) -> list[Verdict]:
+        """What the inputs at a position mean."""
+
+    def changed(self) -> list[Checkpoint]:
+        """The state that changed since the last call."""
+
+    def next_timer(self) -> datetime | None:
+        """When a tick is due, if ever."""
+
+    def concerns(self, device: str, address: str, point: str) -> bool:
+        """Whether readings of a point must be fed."""
+
+
+MakeJudge = Callable[[SiteModel], Judge]
+
+
+@dataclass(slots=True)
+class HeldSite:
+    """One site's memory between two commits."""
+
+    site: str
+    model: SiteModel
+    judge: Judge
+    series: SeriesBook
+    cursors: dict[LaneKey, int]
+    conditions: dict[ConditionKey, ConditionState]
+    position: int
+    consumed: int
+    recorded_at: datetime
+
+    def next_position(self) -> int:
+        """Open the next position of the history."""
+        self.position += 1
+        return self.position
+
+    def next_moment(self, now: datetime) -> datetime:
+        """The hub's clock, but later than everything recorded at this site before: a recorded time
+        names its batch.
+        """
+        self.recorded_at = max(now, self.recorded_at + timedelta(microseconds=1))
+        return self.recorded_at
+
+    def is_active(self, device: str, kind: str) -> bool | None:
+        """What a condition of a device is now; None if it was never reported."""
+        state = self.conditions.get((device, "", kind))
+        return None if state is None else state.active
+
+    def is_news(self, notice: Notice) -> bool:
+        """Whether a supervision event tells anything: a change, or something momentary. That an edge
+        is heard for the first time is news, too: until then it was unknown.
+        """
+        known = self.is_active(notice.device, notice.kind)
+        if notice.active is None or (known is None and notice.kind == OFFLINE):
+            return True
+        return bool(known) is not notice.active
+
+    def remodel(self, connection: Connection, make_judge: MakeJudge) -> None:
+        """Take a new version of the configuration: the rules keep their state. In a turn."""
+        save_checkpoints(connection, self.site, self.judge.changed())
+        self.model = load_site_model(connection, self.site)
+        self.judge = make_judge(self.model)
+        self.judge.restore(load_checkpoints(connection, self.site))
+        self.series = SeriesBook(self.model, self.judge, self.series.numbers, self.series.drifting)
+
+
+def load_held(connection: Connection, site: str, make_judge: MakeJudge, now: datetime) -> HeldSite:
+    """Build a site's memory from what is committed (or, inside a transaction, from what it sees)."""
+    model = load_site_model(connection, site)
+    judge = make_judge(model)
+    judge.restore(load_checkpoints(connection, site))
+    position, at = last_position(connection, site)
+    conditions = load_conditions(connection, site)
+    drifting = {device for (device, _, kind), state in conditions.items() if kind == DRIFT and state.active}
+    return HeldSite(
+        site=site,
+        model=model,
+        judge=judge,
+        series=SeriesBook(model, judge, load_series(connection, site), drifting),
+        cursors=load_cursors(connection, site),
+        conditions=conditions,
+        position=position,
+        consumed=load_consumed(connection, site),
+        recorded_at=max(now, at) if at else now,
+    )

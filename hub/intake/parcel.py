@@ -1,0 +1,93 @@
+"""What goes into the store in one transaction for one site: plain rows, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from hub.domain.judgement import Input
+from hub.store.cursor import LaneKey, TombstoneRow
+from hub.store.event import EventRow
+from hub.store.quarantine import QuarantineRow
+from hub.store.reading import ReadingBlock, SeriesKey
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the hub itself observed, to become an event of edge `hub` (supervision)."""
+
+    kind: str
+    device: str
+    active: bool | None
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    observed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an edge says became of a command, and the item that said it."""
+
+    command: str
+    state: str
+    detail: str
+    edge: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """A fact to journal beside the rows."""
+
+    subject: str
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Parcel:
+    """One site's share of a transaction, in the order in which it came."""
+
+    site: str
+    recorded_at: datetime
+    source: str
+    """For the history: alarm, telemetry or tick."""
+    events: list[EventRow] = field(default_factory=list)
+    blocks: list[ReadingBlock] = field(default_factory=list)
+    inputs: list[Input] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    held: list[QuarantineRow] = field(default_factory=list)
+    tombstones: list[TombstoneRow] = field(default_factory=list)
+    cursors: dict[LaneKey, int] = field(default_factory=dict)
+    new_series: dict[SeriesKey, int] = field(default_factory=dict)
+    journal: list[JournalLine] = field(default_factory=list)
+    drift: dict[str, bool] = field(default_factory=dict)
+    """Device -> did any of its own times have to be set aside?"""
+    refs: list[tuple[str, int, int, int, int]] = field(default_factory=list)
+    """(edge, epoch, lane, first, count) of the runs inside, for the history."""
+    _notices: dict[tuple[str, str, bool | None], Notice] = field(default_factory=dict)
+
+    def note(self, notice: Notice) -> None:
+        """Add a supervision event; the same one twice is told once, with its count."""
+        key = (notice.kind, notice.device, notice.active)
+        before = self._notices.get(key)
+        if before is None:
+            self._notices[key] = notice
+        else:
+            count = before.attributes.get("count", 1)
+            told = {**before.attributes, "count": int(count) + 1}
+            self._notices[key] = replace(before, attributes=told)
+
+    def note_drift(self, device: str, drifted: bool) -> None:
+        """Remember what a device's times were like; one bad one decides."""
+        self.drift[device] = self.drift.get(device, False) or drifted
+
+    def take_notices(self) -> list[Notice]:
+        """All notices so far, handed over once."""
+        notices = list(self._notices.values())
+        self._notices.clear()
+        return notices
+
+    @property
+    def has_notices(self) -> bool:
+        return bool(self._notices)

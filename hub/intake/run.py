@@ -1,0 +1,99 @@
+"""A run of items of one lane: what one message carries, opened as far as its payload goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from adapters.contract.codec import decode_payload
+from adapters.contract.error import WireError
+from adapters.contract.message import Items, Tombstone, Type
+from adapters.contract.topic import Sender
+from adapters.contract.vocabulary import Lane
+from hub.intake.gate import Message
+from hub.store.reading import microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class RawItem:
+    """An item as it came, with its place in the lane."""
+
+    sequence: int
+    age_ms: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiled:
+    """A proved message whose payload cannot be opened: held whole, the lane goes on behind it."""
+
+    code: str
+    reason: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Items `first … first+count-1` of a lane: either `items`, or a tombstone, or spoiled."""
+
+    sender: Sender
+    lane: Lane
+    epoch: int
+    first: int
+    count: int
+    offset_us: int
+    """The edge's clock at sending less the hub's at arrival."""
+    items: tuple[RawItem, ...] = ()
+    tombstone: Tombstone | None = None
+    spoiled: Spoiled | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """The lane's key among a site's cursors."""
+        return (self.sender.edge, self.epoch, int(self.lane))
+
+    def split(self, most: int) -> tuple[Run, Run | None]:
+        """The first `most` items, and the rest."""
+        if len(self.items) <= most:
+            return self, None
+        head = replace(self, count=most, items=self.items[:most])
+        tail = replace(self, first=self.first + most, count=self.count - most, items=self.items[most:])
+        return head, tail
+
+
+def open_run(message: Message) -> Run:
+    """Open a lane message; never fails: what does not decode is a spoiled run."""
+    header = message.header
+    if header.lane is None:
+        raise AssertionError("the gate lets only lane messages through on lane topics")
+    run = Run(message.sender, header.lane, header.epoch, header.first, header.count, 0)
+    try:
+        if header.type == Type.TOMBSTONE:
+            return replace(run, tombstone=_open_tombstone(message))
+        items = decode_payload(message.payload, Items)
+        if not len(items.items) == len(items.ages_ms) == header.count:
+            raise _Miscounted(
+                f"{len(items.items)} items and {len(items.ages_ms)} ages where the header says {header.count}"
+            )
+    except WireError as error:
+        return replace(run, spoiled=Spoiled(error.code, error.detail, message.payload))
+    return replace(
+        run,
+        offset_us=items.sent_at - microseconds(message.at),
+        items=tuple(
+            RawItem(header.first + index, age_ms, data)
+            for index, (age_ms, data) in enumerate(zip(items.ages_ms, items.items, strict=True))
+        ),
+    )
+
+
+def _open_tombstone(message: Message) -> Tombstone:
+    tombstone = decode_payload(message.payload, Tombstone)
+    if tombstone.count != message.header.count:
+        raise _Miscounted(f"a tombstone of {tombstone.count} where the header says {message.header.count}")
+    return tombstone
+
+
+class _Miscounted(WireError):
+    """Payload and header disagree about how many items there are."""
+
+    code = "miscounted"

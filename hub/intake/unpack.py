@@ -1,0 +1,355 @@
+"""Items into rows and inputs: decoded, checked, placed, dated. Pure but for the site's memory.
+
+An item that cannot be taken raises a WireError before anything of it is in the parcel, so that its
+caller can hold it whole; inside an item, single events and readings of a wrong device are held alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from adapters.contract.codec import decode_item, encode_payload
+from adapters.contract.error import MalformedItem, WireError
+from adapters.contract.message import (
+    Event,
+    EventItem,
+    ReadingColumns,
+    ReadingsItem,
+    ResultItem,
+    pack_readings,
+    unpack_readings,
+)
+from adapters.contract.topic import NAME
+from adapters.contract.vocabulary import POINTS, Lane, Quality
+from hub.domain.judgement import EventInput, ReadingInput, SiteModel
+from hub.intake.clock import EdgeTime, edge_time, event_time, is_late, moment, moment_or_none, reading_times
+from hub.intake.parcel import Notice, Parcel, Result
+from hub.store.event import EventRow
+from hub.store.partition import open_range
+from hub.store.quarantine import QuarantineRow
+from hub.store.reading import ReadingBlock, SeriesKey, microseconds
+
+_MOST_ADDRESS: Final = 255
+_MOST_IDENTITY: Final = 1_000
+_RESULTS: Final = frozenset({"accepted", "confirmed", "unconfirmed", "failed", "expired", "refused"})
+
+
+class Misaddressed(WireError):
+    """The device is not in the configuration, or belongs to another edge."""
+
+    code = "misaddressed"
+
+
+class OutsideOpenRange(WireError):
+    """A reading's time lies where nothing can be stored."""
+
+    code = "outside_open_range"
+
+
+class Concerns(Protocol):
+    """What intake asks the rules before it judges."""
+
+    def concerns(self, device: str, address: str, point: str) -> bool:
+        """Whether some rule wants to be fed this point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an item came from. `ordinal` is added to the index of its events (a retried part)."""
+
+    edge: str
+    epoch: int
+    lane: Lane
+    sequence: int
+    age_ms: int
+    offset_us: int | None
+    ordinal: int = 0
+
+    def id_of(self, index: int) -> str:
+        return f"{self.edge}/{self.epoch}/{int(self.lane)}/{self.sequence}/{self.ordinal + index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series that readings of an item go to; number -1 where they may not be stored."""
+
+    number: int
+    concerned: bool
+    zone: str | None
+    fault: str = ""
+
+
+_REFUSED: Final = -1
+
+
+@dataclass(slots=True)
+class SeriesBook:
+    """The numbers of a site's series, and what the rules and the configuration say of each."""
+
+    model: SiteModel
+    rules: Concerns
+    numbers: dict[SeriesKey, int]
+    drifting: set[str]
+    """Devices whose clock is known to be off now."""
+    _known: dict[str, dict[SeriesKey, Series]] = field(default_factory=dict)
+
+    def find(self, edge: str, keys: Sequence[SeriesKey], parcel: Parcel) -> list[Series]:
+        """The series that an edge names, in that order; new ones go into the parcel."""
+        known = self._known.setdefault(edge, {})
+        found = [known.get(key) for key in keys]
+        return [
+            self._meet(edge, key, parcel) if each is None else each
+            for key, each in zip(keys, found, strict=True)
+        ]
+
+    def _meet(self, edge: str, key: SeriesKey, parcel: Parcel) -> Series:
+        placed = self._place(edge, key, parcel)
+        if placed.number != _REFUSED:
+            self._known[edge][key] = placed
+        return placed
+
+    def _place(self, edge: str, key: SeriesKey, parcel: Parcel) -> Series:
+        device, address, point = key
+        fault = check_address(self.model, edge, device, address)
+        if not fault and point not in POINTS:
+            fault = f"point: {point[:80]!r} is not in the vocabulary"
+        if fault:
+            return Series(_REFUSED, False, None, fault)
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = parcel.new_series[key] = len(self.numbers) + 1
+        return Series(number, self.rules.concerns(*key), self.model.zone_of(device, address))
+
+
+def check_address(model: SiteModel, edge: str, device: str, address: str) -> str:
+    """Why an edge may not speak for a device's address; empty where it may."""
+    fact = model.devices.get(device)
+    if fact is None:
+        return f"device: {device[:80]!r} is not in the configuration"
+    if fact.edge != edge:
+        return f"device: {device} belongs to edge {fact.edge}, not {edge}"
+    if len(address.encode()) > _MOST_ADDRESS:
+        return f"address: {len(address)} characters; {_MOST_ADDRESS} bytes at most"
+    return ""
+
+
+def take_item(parcel: Parcel, book: SeriesBook, origin: Origin, data: bytes) -> None:
+    """Put an item into the parcel, or hold it there with the reason; on the alarm lane a held item
+    is also told as `intake.unreadable`.
+    """
+    try:
+        item = decode_item(data)
+        if isinstance(item, EventItem):
+            _take_events(parcel, book, origin, item)
+        elif isinstance(item, ReadingsItem):
+            _take_readings(parcel, book, origin, item)
+        else:
+            _take_result(parcel, origin, item)
+    except WireError as error:
+        hold(parcel, origin, data, error, device="")
+
+
+def hold(
+    parcel: Parcel, origin: Origin, data: bytes, error: WireError, *, device: str, ordinal: int | None = None
+) -> None:
+    """Keep an item, or a part of one, with the reason."""
+    parcel.held.append(
+        QuarantineRow(
+            edge=origin.edge,
+            epoch=origin.epoch,
+            lane=int(origin.lane),
+            sequence=origin.sequence,
+            ordinal=ordinal,
+            code=error.code,
+            reason=error.detail,
+            late=is_late(origin.age_ms),
+            payload=data,
+            size_bytes=len(data),
+        )
+    )
+    if origin.lane is Lane.ALARM:
+        parcel.note(
+            Notice(
+                "intake.unreadable",
+                device or f"edge:{origin.edge}",
+                None,
+                {"code": error.code, "reason": error.detail[:200]},
+            )
+        )
+
+
+def _take_events(parcel: Parcel, book: SeriesBook, origin: Origin, item: EventItem) -> None:
+    for index, event in enumerate(item.events):
+        fault = check_address(book.model, origin.edge, event.device, event.address)
+        error: WireError | None = Misaddressed(fault) if fault else None
+        if error is None and len(event.identity) > _MOST_IDENTITY:
+            error = MalformedItem(f"identity: {len(event.identity)} characters; {_MOST_IDENTITY} at most")
+        if error is None:
+            _take_event(parcel, book.model, origin, index, event)
+        else:
+            alone = encode_payload(EventItem([event]))
+            known = event.device if event.device in book.model.devices else ""
+            hold(parcel, origin, alone, error, device=known, ordinal=origin.ordinal + index)
+
+
+def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, event: Event) -> None:
+    edge = _edge_time(parcel.recorded_at, origin, event.edge_at)
+    time = event_time(event.observed_at, event.replayed, edge)
+    if time.drift is not None:
+        parcel.note_drift(event.device, time.drift)
+    taken = EventInput(
+        id=origin.id_of(index),
+        device=event.device,
+        address=event.address,
+        zone=model.zone_of(event.device, event.address),
+        kind=event.kind,
+        active=event.active,
+        observed_at=moment(time.observed_at),
+        recorded_at=parcel.recorded_at,
+        late=is_late(origin.age_ms),
+        attributes={name: _storable(value) for name, value in event.attributes.items()},
+    )
+    parcel.inputs.append(taken)
+    parcel.events.append(
+        EventRow(
+            input=taken,
+            device_at=moment_or_none(event.observed_at),
+            edge_at=moment(edge.at),
+            edge=origin.edge,
+            epoch=origin.epoch,
+            lane=int(origin.lane),
+            sequence=origin.sequence,
+            ordinal=origin.ordinal + index,
+            quality=int(Quality.UNCERTAIN if time.uncertain else Quality.GOOD),
+            identity=event.identity,
+            raw=event.raw,
+        )
+    )
+
+
+def _take_readings(parcel: Parcel, book: SeriesBook, origin: Origin, item: ReadingsItem) -> None:
+    try:
+        columns = unpack_readings(item)
+    except ValueError as error:
+        raise MalformedItem(str(error)) from None
+    if not len(columns.index):
+        return
+    series = book.find(origin.edge, item.series, parcel)
+    numbers = np.array([each.number for each in series], np.int32)[columns.index]
+    edge = _edge_time(parcel.recorded_at, origin, item.edge_at)
+    times = reading_times(columns.observed_at, edge)
+    begin, end = (microseconds(bound) for bound in open_range(parcel.recorded_at))
+    addressed = numbers != _REFUSED
+    in_range = (times.observed_at >= begin) & (times.observed_at < end)
+    good = addressed & in_range
+    quality = columns.quality
+    if edge.uncertain or times.drift.any():
+        doubted = (times.drift | edge.uncertain) & (quality == Quality.GOOD)
+        quality = np.where(doubted, np.uint8(Quality.UNCERTAIN), quality)
+    if book.drifting or times.drift.any():
+        _note_drifts(parcel, item, columns.index[addressed], times.drift[addressed])
+    whole = bool(good.all())
+    block = (
+        ReadingBlock(numbers, times.observed_at, columns.value, quality)
+        if whole
+        else ReadingBlock(numbers[good], times.observed_at[good], columns.value[good], quality[good])
+    )
+    if len(block):
+        parcel.blocks.append(block)
+    if any(each.concerned for each in series):
+        _feed_readings(parcel, origin, item, columns.index, block, series, good)
+    if not whole:
+        _hold_readings(parcel, origin, item, columns, series, addressed, in_range)
+
+
+def _note_drifts(
+    parcel: Parcel,
+    item: ReadingsItem,
+    index: npt.NDArray[np.uint16],
+    drift: npt.NDArray[np.bool_],
+) -> None:
+    count = len(item.series)
+    seen = np.bincount(index, minlength=count)
+    drifted = np.bincount(index[drift], minlength=count)
+    for number in np.flatnonzero(seen):
+        parcel.note_drift(item.series[number][0], bool(drifted[number]))
+
+
+def _feed_readings(
+    parcel: Parcel,
+    origin: Origin,
+    item: ReadingsItem,
+    index: npt.NDArray[np.uint16],
+    block: ReadingBlock,
+    series: list[Series],
+    good: npt.NDArray[np.bool_],
+) -> None:
+    rows = np.flatnonzero(good)
+    concerned = np.array([each.concerned for each in series], bool)[index[rows]]
+    late = is_late(origin.age_ms)
+    for at in np.flatnonzero(concerned):
+        row = int(rows[at])
+        device, address, point = item.series[index[row]]
+        parcel.inputs.append(
+            ReadingInput(
+                id=origin.id_of(row),
+                device=device,
+                address=address,
+                zone=series[index[row]].zone,
+                point=point,
+                value=float(block.value[at]),
+                quality=Quality(int(block.quality[at])),
+                observed_at=moment(int(block.observed_at[at])),
+                recorded_at=parcel.recorded_at,
+                late=late,
+            )
+        )
+
+
+def _hold_readings(
+    parcel: Parcel,
+    origin: Origin,
+    item: ReadingsItem,
+    columns: ReadingColumns,
+    series: list[Series],
+    addressed: npt.NDArray[np.bool_],
+    in_range: npt.NDArray[np.bool_],
+) -> None:
+    """Hold the readings that cannot be stored, and only them: one row per reason."""
+    faults = sorted({each.fault for each in series if each.fault})
+    reasons: list[tuple[npt.NDArray[np.bool_], WireError]] = [
+        (~addressed, Misaddressed("; ".join(faults[:5]))),
+        (
+            addressed & ~in_range,
+            OutsideOpenRange("observed_at: outside the days that are open for readings"),
+        ),
+    ]
+    for rows, error in reasons:
+        if rows.any():
+            part = ReadingColumns(
+                columns.index[rows], columns.observed_at[rows], columns.value[rows], columns.quality[rows]
+            )
+            payload = encode_payload(pack_readings(item.edge_at, item.series, part))
+            hold(parcel, origin, payload, error, device="", ordinal=int(np.flatnonzero(rows)[0]))
+
+
+def _take_result(parcel: Parcel, origin: Origin, item: ResultItem) -> None:
+    if item.state not in _RESULTS or not NAME.match(item.command):
+        raise MalformedItem(f"result: command {item.command[:80]!r} cannot be {item.state[:80]!r}")
+    parcel.results.append(Result(item.command, item.state, item.detail[:1000], origin.edge))
+
+
+def _edge_time(recorded_at: datetime, origin: Origin, edge_at: int) -> EdgeTime:
+    return edge_time(edge_at, origin.age_ms, microseconds(recorded_at), origin.offset_us)
+
+
+def _storable(value: str | int | float | bool) -> str | int | float | bool:
+    """JSON has no NaN: such an attribute is kept as its word."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,241 @@
+"""The intake worker: one thread, one dedicated connection, which holds its sites and commits both lanes.
+
+Whoever loses the connection has lost the sites: the memory is thrown away, and what was not
+committed is taken again over the next one. Receipts go out only after a commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from hub.domain.error import StoreUnavailable
+from hub.intake.backlog import Backlog, Pace
+from hub.intake.clerk import Clerk
+from hub.intake.commander import Commander
+from hub.intake.gate import Gate, Message, Refusal
+from hub.intake.inbox import ALARM, HEARTBEAT, TELEMETRY, Inbox
+from hub.intake.post import Post
+from hub.intake.quarantine import retry_item
+from hub.intake.run import open_run
+from hub.intake.subscriber import Subscriber
+from hub.intake.transaction import Court
+from hub.intake.warden import Warden
+from hub.rulebook.book import load_book
+from hub.rules.engine import Engine
+from hub.settings import BrokerSettings, HubSettings
+from hub.store.database import connect, hold_site
+from hub.store.history import journal_heads
+from hub.store.migration import layout_of
+from hub.store.partition import open_partitions
+from hub.store.reading import prepare_connection
+from hub.store.site import edge_keys, list_sites
+
+_log: Final = logging.getLogger(__name__)
+
+_BEAT_S: Final = 1.0
+_POLL_S: Final = 0.1
+"""So often timers and the journal's end are looked at while nothing arrives."""
+_CLAIM_S: Final = 1.0
+_BACK_OFF_S: Final = (0.2, 2.0)
+_OPENED: Final = 64
+"""Messages opened ahead of their transaction, per lane."""
+_OPENED_BYTES: Final = 512 * 1024
+_HEARTBEATS: Final = 200
+
+
+class Worker:
+    """Everything between the inbox and the commit. Not thread-safe: one thread runs it."""
+
+    def __init__(self, database: str, broker: BrokerSettings, court: Court) -> None:
+        self._database = database
+        self._court = court
+        self._inbox = Inbox()
+        self._subscriber = Subscriber(broker, self._inbox)
+        self._gate = Gate(self._load_keys)
+        self._post = Post(self._gate, self._subscriber)
+        self._commander = Commander(self._post.send)
+        self._warden = Warden(self._post, self._subscriber.away_s, datetime.now(UTC), time.monotonic())
+        self._backlogs = {
+            ALARM: Backlog(lambda item: 1),
+            TELEMETRY: Backlog(lambda item: len(item.data)),
+        }
+        self._paces = {
+            ALARM: Pace(target_s=0.1, start=32, least=4, most=1_000),
+            TELEMETRY: Pace(target_s=0.025, start=64 * 1024, least=8 * 1024, most=256 * 1024),
+        }
+        self._stopping = threading.Event()
+        self._clerk: Clerk | None = None
+        self._lost_s: float | None = None
+        self._due = {"beat": 0.0, "poll": 0.0, "claim": 0.0}
+        self._partitions_for = date.min
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stopping.set()
+        self._inbox.wake()
+
+    def run(self) -> None:
+        """Work until stopped; a database that is away is waited for."""
+        self._subscriber.start()
+        delay_s = _BACK_OFF_S[0]
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self._work_connected()
+                except StoreUnavailable as error:
+                    if self._lost_s is None or self._clerk is not None:
+                        _log.warning("the database is away: %s", error)
+                        self._lost_s, delay_s = time.monotonic(), _BACK_OFF_S[0]
+                    self._clerk = None
+                    self._stopping.wait(delay_s)
+                    delay_s = min(2 * delay_s, _BACK_OFF_S[1])
+        finally:
+            self._subscriber.stop()
+
+    def _work_connected(self) -> None:
+        connection = prepare_connection(connect(self._database, application="sanfang worker"))
+        try:
+            self._clerk = clerk = Clerk(connection, self._court, self._warden.offset)
+            self._gate.reload()
+            self._due = dict.fromkeys(self._due, 0.0)
+            while not self._stopping.is_set():
+                self._inbox.wait(_POLL_S)
+                self._step(clerk)
+            self._warden.close(clerk, datetime.now(UTC))
+        finally:
+            connection.close()
+
+    def _step(self, clerk: Clerk) -> None:
+        """One round: alarms, heartbeats, then telemetry if no alarm waits; then what time asks for."""
+        if self._is_due("claim", _CLAIM_S):
+            self._claim(clerk)
+        self._refill(clerk)
+        acted = self._take(clerk, ALARM)
+        heartbeats = self._admit(clerk, HEARTBEAT, _HEARTBEATS, _OPENED_BYTES)
+        if heartbeats:
+            self._warden.take_heartbeats(clerk, heartbeats, datetime.now(UTC), time.monotonic())
+        if not self._backlogs[ALARM]:
+            acted |= self._take(clerk, TELEMETRY)
+        if self._is_due("beat", _BEAT_S):
+            retries = self._warden.beat(clerk, datetime.now(UTC), time.monotonic(), self._tell())
+            self._retry(clerk, retries)
+            acted = True
+        if self._is_due("poll", _POLL_S):
+            self._retry(clerk, self._warden.tick(clerk, datetime.now(UTC)))
+            acted |= self._consume_journal(clerk)
+        if acted:
+            self._command(clerk)
+
+    def _claim(self, clerk: Clerk) -> None:
+        """Hold every site that nobody else holds."""
+        now = datetime.now(UTC)
+        if now.date() != self._partitions_for:
+            open_partitions(clerk.connection, layout_of(clerk.connection))
+            self._partitions_for = now.date()
+        for site in list_sites(clerk.connection):
+            if site not in clerk.sites and hold_site(clerk.connection, site):
+                outage_s = 0.0 if self._lost_s is None else time.monotonic() - self._lost_s
+                clerk.hold(site, now)
+                self._warden.welcome(clerk, site, now, time.monotonic(), outage_s)
+                _log.info("%s is held", site)
+        self._lost_s = None
+        self._subscriber.watch(clerk.sites)
+
+    def _refill(self, clerk: Clerk) -> None:
+        """Open what has arrived, as far as there is room before the transactions."""
+        for what, backlog in self._backlogs.items():
+            if len(backlog) < _OPENED:
+                for message in self._admit(clerk, what, _OPENED - len(backlog), _OPENED_BYTES):
+                    backlog.add(open_run(message))
+
+    def _admit(self, clerk: Clerk, what: str, most: int, most_bytes: int) -> list[Message]:
+        """Messages whose sender is proved; the others are remembered as refused."""
+        messages: list[Message] = []
+        refusals: list[Refusal] = []
+        for arrival in self._inbox.take(what, most, most_bytes):
+            opened = self._gate.admit(arrival)
+            if isinstance(opened, Message):
+                messages.append(opened)
+            else:
+                refusals.append(opened)
+        if refusals:
+            self._warden.keep_refusals(clerk, refusals, datetime.now(UTC), time.monotonic())
+        return messages
+
+    def _take(self, clerk: Clerk, what: str) -> bool:
+        """One transaction of a lane, and its receipts; False where nothing waited."""
+        backlog, pace = self._backlogs[what], self._paces[what]
+        runs, weight = backlog.choose(pace.budget)
+        if not runs:
+            return False
+        began_s = time.monotonic()
+        outcome = clerk.take_runs(runs, datetime.now(UTC))
+        backlog.settle()
+        pace.learn(weight, time.monotonic() - began_s)
+        self._post.answer(outcome, datetime.now(UTC), time.monotonic())
+        self._retry(clerk, outcome.retries)
+        return what == ALARM or bool(outcome.retries)
+
+    def _consume_journal(self, clerk: Clerk) -> bool:
+        """Feed what people and chores have journaled, if anything."""
+        heads = journal_heads(clerk.connection, list(clerk.sites)) if clerk.sites else {}
+        waiting = [site for site, seq in heads.items() if seq > clerk.sites[site].consumed]
+        for site in waiting:
+            self._retry(clerk, [(site, number) for number in clerk.consume(site)])
+        return bool(waiting)
+
+    def _retry(self, clerk: Clerk, wanted: list[tuple[str, int]]) -> None:
+        for site, number in wanted:
+            retry_item(clerk, site, number, datetime.now(UTC))
+
+    def _command(self, clerk: Clerk) -> None:
+        for site, held in clerk.sites.items():
+            end = self._commander.send(clerk.connection, site, datetime.now(UTC), time.monotonic())
+            if end is not None:
+                held.consumed = end
+
+    def _load_keys(self) -> Any:
+        if self._clerk is None:
+            raise AssertionError("keys are read while connected")
+        return edge_keys(self._clerk.connection)
+
+    def _is_due(self, what: str, every_s: float) -> bool:
+        now_s = time.monotonic()
+        if now_s < self._due[what]:
+            return False
+        self._due[what] = now_s + every_s
+        return True
+
+    def _tell(self) -> dict[str, Any]:
+        """What the liveness row says besides being there."""
+        clerk = self._clerk
+        return {
+            "pid": os.getpid(),
+            "broker": self._subscriber.away_s() == 0,
+            "waiting": self._inbox.depth(),
+            "dropped": dict(self._inbox.dropped),
+            "strangers": self._subscriber.strangers,
+            "sent": dict(self._post.sent),
+            "counts": {**(clerk.counts if clerk else {}), **self._warden.counts},
+        }
+
+
+def run_worker(settings: HubSettings) -> int:
+    """Run one worker until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
+    book = load_book(settings.rules, settings.plans)
+    court = Court(book, lambda model: Engine(book, model))
+    worker = Worker(settings.database, settings.broker, court)
+
+    def leave(_number: int, _frame: object) -> None:
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    worker.run()
+    return 0

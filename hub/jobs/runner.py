@@ -1,0 +1,113 @@
+"""The chores process: one at a time for the whole hub, under a lock of its own, seen to be alive.
+
+Its liveness row is renewed each second; the worker raises `chores.silent` when it stops.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from hub.domain.error import StoreUnavailable
+from hub.jobs import escalation, expiry, partitioning, retention
+from hub.jobs.chore import Chore
+from hub.settings import HubSettings
+from hub.store.database import Connection, connect, hold_role, limit_statements
+from hub.store.liveness import save_liveness
+from hub.store.site import list_sites
+
+_log: Final = logging.getLogger(__name__)
+
+ROLE: Final = "chores"
+_BEAT_S: Final = 1.0
+_BACK_OFF_S: Final = (0.2, 2.0)
+
+
+class Runner:
+    """Runs each chore when it is due, in the given order."""
+
+    def __init__(self, database: str, chores: Sequence[Chore]) -> None:
+        self._database = database
+        self._chores = chores
+        self._due = dict.fromkeys((chore.name for chore in chores), 0.0)
+        self._stopping = threading.Event()
+        self._started_at = datetime.now(UTC)
+        self.done: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Work until stopped; a database that is away is waited for."""
+        delay_s, away = _BACK_OFF_S[0], False
+        while not self._stopping.is_set():
+            try:
+                connection = limit_statements(connect(self._database, application="sanfang chores"))
+            except StoreUnavailable as error:
+                if not away:
+                    _log.warning("the database is away: %s", error)
+                away = True
+                self._stopping.wait(delay_s)
+                delay_s = min(2 * delay_s, _BACK_OFF_S[1])
+                continue
+            delay_s, away = _BACK_OFF_S[0], False
+            try:
+                self._work_connected(connection)
+            except StoreUnavailable as error:
+                _log.warning("the database went away: %s", error)
+            finally:
+                connection.close()
+
+    def step(self, connection: Connection, now: datetime, now_s: float) -> None:
+        """Run what is due, then say that it is alive. Raises StoreUnavailable where the database is
+        gone; a chore that fails is logged, counted, and tried again when it is due next.
+        """
+        sites = list_sites(connection)
+        for chore in self._chores:
+            if now_s < self._due[chore.name]:
+                continue
+            self._due[chore.name] = now_s + chore.every_s
+            try:
+                self.done[chore.name] += chore.work(connection, sites, now)
+            except Exception:  # the one broad except of this program: a chore never stops the others
+                if connection.closed:
+                    raise
+                self.failed[chore.name] += 1
+                _log.exception("%s failed; it is tried again in %g s", chore.name, chore.every_s)
+        save_liveness(
+            connection,
+            ROLE,
+            [""],
+            started_at=self._started_at,
+            at=now,
+            detail={"pid": os.getpid(), "done": dict(self.done), "failed": dict(self.failed)},
+        )
+
+    def _work_connected(self, connection: Connection) -> None:
+        while not hold_role(connection, ROLE):
+            if self._stopping.wait(_BEAT_S):
+                return
+        while not self._stopping.is_set():
+            began_s = time.monotonic()
+            self.step(connection, datetime.now(UTC), began_s)
+            self._stopping.wait(max(0.05, _BEAT_S - (time.monotonic() - began_s)))
+
+
+def run_chores(settings: HubSettings) -> int:
+    """Run the chores until SIGTERM or SIGINT."""
+    chores = (escalation.CHORE, expiry.CHORE, partitioning.CHORE, retention.CHORE)
+    runner = Runner(settings.database, chores)
+    leave: Callable[[int, object], None] = lambda _number, _frame: runner.stop()  # noqa: E731
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    runner.run()
+    return 0
