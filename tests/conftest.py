@@ -259,7 +259,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name every suite that was left out, and how to have it."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = [report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)]
-    left_out = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    words = [reason.removeprefix("Skipped: ") for reason in reasons]
+    left_out = Counter(word.removeprefix("left out: ") for word in words if word.startswith("left out: "))
     if left_out:
         lines = [f"{count:4} tests {reason}" for reason, count in sorted(left_out.items())]
         terminalreporter.section("suites left out")

@@ -25,7 +25,7 @@ PRIVATE = re.compile(
             r"/tmp" + r"/sf\b",
             r"/home/(?!you\b|sanfang\b)\w+",
             r"registry\.npm" + r"js",
-            r"pypi\.o" + r"rg|pythonhosted",
+            r"pypi\.o" + r"rg|pythonho" + r"sted",
             r"deb\.debian" + r"\.org",
         ]
     )
@@ -89,7 +89,7 @@ def test_importing_the_contract_brings_no_driver_along() -> None:
 
 
 def test_no_program_swallows_every_exception_in_more_than_one_place() -> None:
-    """`except Exception` is for one supervisor loop per program."""
+    """`except Exception` is for one supervisor loop per program; the hub is three: api, worker (intake), chores."""
     broad: dict[str, list[str]] = {}
     for file in modules():
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -101,7 +101,8 @@ def test_no_program_swallows_every_exception_in_more_than_one_place() -> None:
                 reraises = any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node))
                 if not reraises:
                     name = str(file.relative_to(ROOT))
-                    broad.setdefault(name.split("/")[0], []).append(f"{name}:{node.lineno}")
+                    program = "/".join(name.split("/")[:2]) if name.startswith("hub/") else name.split("/")[0]
+                    broad.setdefault(program, []).append(f"{name}:{node.lineno}")
     too_many = {program: places for program, places in broad.items() if len(places) > 1}
     assert not too_many, too_many
 
