@@ -60,7 +60,11 @@ def furnish(dsn: str, *, site: str = SITE, edge: str = EDGE) -> None:
     name = '{"zh": "校", "en": "school"}'
     with connection.transaction():
         connection.execute("INSERT INTO site (site, name) VALUES (%s, %s)", (site, name))
-        for zone, parent, kind in (("main", None, "building"), ("lab", "main", "room"), ("gate", None, "outdoor")):
+        for zone, parent, kind in (
+            ("main", None, "building"),
+            ("lab", "main", "room"),
+            ("gate", None, "outdoor"),
+        ):
             connection.execute(
                 "INSERT INTO zone (site, zone, parent, name, kind) VALUES (%s, %s, %s, %s, %s)",
                 (site, zone, parent, name, kind),
@@ -75,8 +79,8 @@ def furnish(dsn: str, *, site: str = SITE, edge: str = EDGE) -> None:
         rows["far-door"] = ("access_control", "gate", "other-edge")
         for device, (family, zone, on) in rows.items():
             connection.execute(
-                "INSERT INTO device (site, device, name, family, zone, edge, connection, profile, configuration)"
-                " VALUES (%s, %s, %s, %s, %s, %s, 'c', 'p', '{\"writes\": [\"door.release\"]}')",
+                "INSERT INTO device (site, device, name, family, zone, edge, connection, profile,"
+                " configuration) VALUES (%s, %s, %s, %s, %s, %s, 'c', 'p', '{\"writes\": [\"door.release\"]}')",
                 (site, device, name, family, zone, on),
             )
         for post in ("security-room", "duty-leader"):
@@ -110,7 +114,12 @@ def pack_result(command: str, state: str, detail: str = "") -> bytes:
 
 
 def pack_values(
-    device: str, point: str, values: Sequence[float], *, at: Sequence[int] | None = None, edge_at: int | None = None
+    device: str,
+    point: str,
+    values: Sequence[float],
+    *,
+    at: Sequence[int] | None = None,
+    edge_at: int | None = None,
 ) -> bytes:
     """Readings of one series, a millisecond apart unless said otherwise."""
     taken = now_us() if edge_at is None else edge_at

@@ -10,14 +10,16 @@ from typing import Final
 
 from adapters.contract.message import Command as WireCommand
 from adapters.contract.topic import Sender
-from hub.commands.desk import mark_sent, pending_commands
+from hub.commands.desk import mark_sent
 from hub.domain.command import Command, CommandState
 from hub.intake.lane import Throttle
+from hub.store.command import unanswered_commands
 from hub.store.database import Connection, site_turn, transaction
 from hub.store.history import save_consumed
 from hub.store.reading import microseconds
 
 RESEND_S: Final = 2.0
+_AT_ONCE: Final = 100
 
 
 class Commander:
@@ -32,12 +34,11 @@ class Commander:
         """Send what waits at a site. Returns the journal's end after its own rows, or None where
         nothing was written. Raises StoreUnavailable; then nothing was sent.
         """
-        commands = [command for command in pending_commands(connection, site) if command.expires_at > now]
+        commands = unanswered_commands(connection, site, now, _AT_ONCE)
         fresh = [command for command in commands if command.state is CommandState.REQUESTED]
         end = self._mark(connection, site, fresh, now) if fresh else None
         for command in commands:
-            waits = command.state in (CommandState.REQUESTED, CommandState.SENT)
-            if waits and self._resend.passes((site, command.command), now_s):
+            if self._resend.passes((site, command.command), now_s):
                 self.sent += self._publish(Sender(site, command.edge), _wire(command, now))
         return end
 

@@ -73,6 +73,18 @@ def requested_commands(connection: Connection, site: str, limit: int) -> list[Co
     return [read_command(row) for row in rows]
 
 
+def unanswered_commands(connection: Connection, site: str, at: datetime, limit: int) -> list[Command]:
+    """Commands in time that no edge has answered, requested or sent: the highest rank first."""
+    rows = fetch_all(
+        connection,
+        "SELECT c.*, coalesce(d.edge, '') AS edge FROM command c LEFT JOIN device d USING (site, device)"
+        " WHERE c.site = %s AND c.state IN ('requested', 'sent') AND c.expires_at > %s"
+        " ORDER BY c.precedence, c.requested_at, c.command LIMIT %s",
+        (site, at, limit),
+    )
+    return [read_command(row) for row in rows]
+
+
 def overdue_commands(connection: Connection, site: str, at: datetime, limit: int) -> list[Command]:
     """Unfinished commands whose expiry has passed."""
     rows = fetch_all(
@@ -127,31 +139,6 @@ def fire_active(connection: Connection, site: str, zones: Sequence[str]) -> bool
         (site, list(zones)),
     ).fetchone()
     return row is not None
-
-
-def zones_below(connection: Connection, site: str, zone: str) -> list[str]:
-    """A zone with all its descendants."""
-    rows = connection.execute(
-        "WITH RECURSIVE below AS ("
-        " SELECT zone FROM zone WHERE site = %(site)s AND zone = %(zone)s"
-        " UNION SELECT z.zone FROM zone z JOIN below b ON z.parent = b.zone WHERE z.site = %(site)s)"
-        " SELECT zone FROM below",
-        {"site": site, "zone": zone},
-    ).fetchall()
-    return [str(row[0]) for row in rows]
-
-
-def building_of(connection: Connection, site: str, zone: str) -> str:
-    """The building around a zone; where there is none, the outermost zone around it."""
-    rows = connection.execute(
-        "WITH RECURSIVE above AS ("
-        " SELECT zone, parent, kind, 0 AS depth FROM zone WHERE site = %(site)s AND zone = %(zone)s"
-        " UNION ALL SELECT z.zone, z.parent, z.kind, a.depth + 1 FROM zone z"
-        " JOIN above a ON z.zone = a.parent WHERE z.site = %(site)s AND a.depth < 20)"
-        " SELECT zone FROM above ORDER BY (kind = 'building') DESC, depth DESC LIMIT 1",
-        {"site": site, "zone": zone},
-    ).fetchone()
-    return str(rows[0]) if rows else zone
 
 
 def read_command(row: Row) -> Command:

@@ -1,0 +1,82 @@
+"""Three clocks: whose word is used, and what is said of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from adapters.contract.message import AGE_UNKNOWN
+from hub.intake.clock import edge_time, event_time, is_late, moment, moment_or_none, reading_times
+
+NOW = 1_800_000_000_000_000
+SECOND = 1_000_000
+YEAR_1970, YEAR_2106 = 5 * SECOND, 4_294_967_295 * SECOND
+
+
+@pytest.mark.parametrize(("age_ms", "late"), [(0, False), (60_000, False), (60_001, True), (AGE_UNKNOWN, True)])
+def test_late_is_over_a_minute_or_unknown(age_ms: int, late: bool) -> None:
+    assert is_late(age_ms) is late
+
+
+def test_an_edge_whose_clock_is_right_is_believed() -> None:
+    assert edge_time(NOW - 90 * SECOND, 90_000, NOW, 5 * SECOND).at == NOW - 90 * SECOND
+    assert edge_time(NOW, 0, NOW, None).at == NOW
+
+
+@pytest.mark.parametrize("offset", [-3600 * SECOND, 6 * SECOND])
+def test_an_edge_whose_clock_is_off_is_corrected_by_age(offset: int) -> None:
+    corrected = edge_time(NOW - 2 * SECOND + offset, 2_000, NOW, offset)
+    assert (corrected.at, corrected.uncertain) == (NOW - 2 * SECOND, False)
+
+
+def test_nothing_is_in_the_future_when_neither_clock_nor_age_can_be_believed() -> None:
+    corrected = edge_time(YEAR_2106, AGE_UNKNOWN, NOW, 3600 * SECOND)
+    assert (corrected.at, corrected.uncertain) == (NOW, True)
+
+
+@pytest.mark.parametrize("device", [YEAR_1970, YEAR_2106, -(2**63), 2**63 - 1, NOW - 5 * SECOND - 1])
+def test_a_device_that_is_off_gives_way_to_the_edge(device: int) -> None:
+    time = event_time(device, False, edge_time(NOW, 0, NOW, 0))
+    assert (time.observed_at, time.uncertain, time.drift) == (NOW, True, True)
+
+
+def test_a_device_within_five_seconds_is_believed() -> None:
+    time = event_time(NOW - 5 * SECOND, False, edge_time(NOW, 0, NOW, 0))
+    assert (time.observed_at, time.uncertain, time.drift) == (NOW - 5 * SECOND, False, False)
+
+
+def test_a_replay_keeps_its_time_unless_it_lies_in_the_future() -> None:
+    edge = edge_time(NOW, 0, NOW, 0)
+    assert event_time(NOW - 3600 * SECOND, True, edge).observed_at == NOW - 3600 * SECOND
+    assert event_time(YEAR_2106, True, edge).observed_at == NOW
+
+
+def test_a_device_that_goes_by_its_edges_wrong_clock_has_no_drift_of_its_own() -> None:
+    edge = edge_time(NOW + 3600 * SECOND, 1_000, NOW, 3600 * SECOND)
+    time = event_time(NOW + 3600 * SECOND - SECOND, False, edge)
+    assert (time.observed_at, time.drift) == (NOW - 2 * SECOND, False)
+
+
+def test_without_a_word_of_the_device_the_edges_time_is_used() -> None:
+    assert event_time(None, False, edge_time(NOW, 0, NOW, 0)).drift is None
+
+
+def test_readings_follow_the_same_rules_row_by_row() -> None:
+    said = np.array([NOW, NOW - 6 * SECOND, YEAR_1970, YEAR_2106, -(2**63), 2**63 - 1], "i8")
+    edge = edge_time(NOW, 0, NOW, 0)
+    times = reading_times(said, edge)
+    assert times.observed_at.tolist() == [NOW] * 6
+    assert times.drift.tolist() == [False, True, True, True, True, True]
+    for row, at in enumerate(said.tolist()):
+        alone = event_time(at, False, edge)
+        assert (alone.observed_at, alone.drift) == (times.observed_at[row], times.drift[row])
+
+
+def test_any_number_becomes_a_time_of_some_calendar() -> None:
+    assert moment(2**63).year == 9999
+    assert moment(-(2**63)).year == 1
+    assert moment(0) == datetime(1970, 1, 1, tzinfo=UTC)
+    assert moment_or_none(2**63) is None
+    assert moment_or_none(None) is None
