@@ -90,7 +90,7 @@ CLOSING: Final = frozenset({"door.lock", "door.restore", "barrier.raise"})
 """Commands that may take a way out away."""
 OPPOSITE: Final[dict[str, frozenset[str]]] = {
     "door.release": frozenset({"door.lock", "door.restore", "door.pulse"}),
-    "door.pulse": frozenset({"door.lock", "door.restore"}),
+    "door.pulse": frozenset({"door.lock", "door.restore", "door.release"}),
     "door.lock": frozenset({"door.release", "door.pulse", "door.restore"}),
     "door.restore": frozenset({"door.release", "door.pulse", "door.lock"}),
     "barrier.raise": frozenset({"barrier.lower"}),

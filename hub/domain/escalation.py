@@ -21,12 +21,17 @@ class EscalationPolicy:
     other_s: tuple[float, ...] = (90, 180, 300)
     posts: tuple[str, ...] = ()
 
-    def due_at(self, priority: Priority, sounded_at: datetime, level: int) -> datetime | None:
-        """When an alarm at `level` escalates to the next; None where nobody is above."""
+    def due_at(self, priority: Priority, reached_at: datetime, level: int) -> datetime | None:
+        """When an alarm that reached `level` then goes to the next; None where nobody is above.
+
+        Counted from when the level was really reached: after an outage the levels follow each other at
+        their distance, not all at once.
+        """
         steps = self.critical_s if priority is Priority.CRITICAL else self.other_s
         if level >= min(len(steps), len(self.posts)):
             return None
-        return sounded_at + timedelta(seconds=steps[level])
+        before = steps[level - 1] if level else 0
+        return reached_at + timedelta(seconds=max(0, steps[level] - before))
 
     def next_post(self, level: int) -> str | None:
         """The post that hears next from `level`; None where nobody is above."""

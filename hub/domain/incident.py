@@ -147,6 +147,10 @@ class IncidentStep:
     state: StepState
     person: str | None = None
     """Who the roster named when it was notified."""
+    due_s: float = 300.0
+    """How long after its notification it is due."""
+    after: tuple[int, ...] = ()
+    """Steps that must be settled before it is notified."""
     due_at: datetime | None = None
     notified_at: datetime | None = None
     accepted_at: datetime | None = None

@@ -47,3 +47,14 @@ def save_checkpoints(connection: Connection, site: str, checkpoints: Sequence[Ch
                 [jsonb(each.state) for each in kept],
             ),
         )
+
+
+def rule_holds(connection: Connection, site: str, rule: str, subject: str) -> bool:
+    """Does a rule's state say that what it looks for holds at that subject (device, or device:address)?"""
+    device, _, address = subject.partition(":")
+    row = connection.execute(
+        "SELECT 1 FROM checkpoint WHERE site = %s AND rule = %s AND (state->>'holds')::boolean"
+        " AND (subject = %s OR starts_with(subject, %s)) LIMIT 1",
+        (site, rule, subject, f"{device}|{address}|"),
+    ).fetchone()
+    return row is not None

@@ -102,10 +102,11 @@ def list_incidents(
 def insert_step(connection: Connection, step: IncidentStep) -> None:
     """A new step of an incident."""
     connection.execute(
-        "INSERT INTO incident_step (site, incident, step, title, post, person, state, due_at, notified_at,"
-        " accepted_at, done_at, done_by, reason, commands)"
-        " VALUES (%(site)s, %(incident)s, %(step)s, %(title)s, %(post)s, %(person)s, %(state)s, %(due_at)s,"
-        " %(notified_at)s, %(accepted_at)s, %(done_at)s, %(done_by)s, %(reason)s, %(commands)s)",
+        "INSERT INTO incident_step (site, incident, step, title, post, person, state, due_s, after, due_at,"
+        " notified_at, accepted_at, done_at, done_by, reason, commands)"
+        " VALUES (%(site)s, %(incident)s, %(step)s, %(title)s, %(post)s, %(person)s, %(state)s, %(due_s)s,"
+        " %(after)s, %(due_at)s, %(notified_at)s, %(accepted_at)s, %(done_at)s, %(done_by)s, %(reason)s,"
+        " %(commands)s)",
         _step_row_of(step),
     )
 
@@ -156,6 +157,7 @@ def read_step(row: Row) -> IncidentStep:
     values = {name: row[name] for name in _STEP_COLUMNS}
     values["state"] = StepState(values["state"])
     values["commands"] = tuple(values["commands"])
+    values["after"] = tuple(values["after"])
     return IncidentStep(**values)
 
 
@@ -169,4 +171,5 @@ def _step_row_of(step: IncidentStep) -> Row:
     row: Row = {name: getattr(step, name) for name in _STEP_COLUMNS}
     row["title"] = jsonb(step.title)
     row["commands"] = jsonb(list(step.commands))
+    row["after"] = list(step.after)
     return row
