@@ -89,7 +89,7 @@ def test_importing_the_contract_brings_no_driver_along() -> None:
 
 
 def test_no_program_swallows_every_exception_in_more_than_one_place() -> None:
-    """`except Exception` is for one supervisor loop per program; the hub is three: api, worker (intake), chores."""
+    """`except Exception` is for one supervisor loop per program; the hub is three programs."""
     broad: dict[str, list[str]] = {}
     for file in modules():
         tree = ast.parse(file.read_text(encoding="utf-8"))
