@@ -34,6 +34,8 @@ from hub.store.quarantine import QuarantineRow
 
 _log: Final = logging.getLogger(__name__)
 
+_FAILED: Final = "the rules failed on what the hub itself observed"
+
 Build = Callable[[HeldSite], Parcel]
 """Makes a parcel from a site's memory; called again after that memory was loaded anew."""
 
@@ -45,8 +47,8 @@ class Way:
     build: Build
     fed: bool = True
     """Do the rules see it?"""
-    raised: bool = False
-    """Not judged, so its events raise their kind's own alarm, marked 未判定."""
+    error: str = ""
+    """Why it is not judged: its events raise their kind's own alarm, marked 未判定. Empty: they do not."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class Outcome:
     """(edge, epoch, lane) -> the item that is expected."""
     retries: list[tuple[str, int]] = field(default_factory=list)
     """(site, quarantine) that people want tried again."""
+    dropped: set[Sender] = field(default_factory=set)
+    """Edges of which a tombstone was taken."""
 
     def receipt(self, sender: Sender, key: LaneKey, position: int) -> None:
         self.cursors.setdefault(sender, {})[key[1], key[2]] = position
@@ -110,7 +114,7 @@ class Clerk:
             if before is not None:
                 before(self.connection)
             retries += self._consume(site)
-            self._by_ways(site, [Way(build), Way(build, fed=False, raised=True), Way(build, fed=False)])
+            self._by_ways(site, [Way(build), Way(build, fed=False, error=_FAILED), Way(build, fed=False)])
         return retries
 
     def consume(self, site: str) -> list[int]:
@@ -179,6 +183,8 @@ class Clerk:
             outcome.gaps.setdefault((run.sender, run.epoch, int(run.lane)), cursor + 1)
             return None
         outcome.receipt(run.sender, run.key, step.cursor)
+        if run.tombstone is not None:
+            outcome.dropped.add(run.sender)
         if step.move is Move.DUPLICATE:
             self.counts["duplicates"] += run.count
             return None
@@ -222,7 +228,7 @@ class Clerk:
             for raw in run.items[step.skip :]:
                 self._take_one(begin, self._origin(run, raw), raw, site)
             if not run.items:
-                self._by_ways(site, [Way(build_whole), Way(build_whole, fed=False, raised=True)])
+                self._by_ways(site, [Way(build_whole), Way(build_whole, fed=False, error=_FAILED)])
             held = self.sites[site]
             last = begin(held)
             self._advance(last, run, step)
@@ -243,7 +249,8 @@ class Clerk:
 
         def build_unjudged(held: HeldSite) -> Parcel:
             parcel = build_item(held)
-            parcel.note(Notice("rule.broken", "hub", True, {"error": repr(judged)[:200]}))
+            if not parcel.events:
+                parcel.note(Notice("rule.broken", "hub", True, {"error": repr(judged)[:200]}))
             return parcel
 
         def build_held(held: HeldSite) -> Parcel:
@@ -252,9 +259,10 @@ class Clerk:
             self.counts["quarantined"] += 1
             return parcel
 
-        ways = [Way(build_held), Way(build_held, fed=False, raised=True), Way(build_held, fed=False)]
+        why = repr(judged)[:500]
+        ways = [Way(build_held), Way(build_held, fed=False, error=why), Way(build_held, fed=False)]
         if not isinstance(judged, DataRefused):
-            ways.insert(0, Way(build_unjudged, fed=False, raised=True))
+            ways.insert(0, Way(build_unjudged, fed=False, error=why))
         self._by_ways(site, ways)
 
     def _by_ways(self, site: str, ways: Iterable[Way]) -> None:
@@ -280,16 +288,14 @@ class Clerk:
             parcel = way.build(held)
             judged = judge_first(held, parcel, fed=way.fed)
             write_judged(self.connection, held, judged, self.court, fed=way.fed)
-            if way.raised:
-                self._raise_unjudged(held, parcel)
+            if way.error:
+                self._raise_unjudged(held, parcel, way.error)
 
-    def _raise_unjudged(self, held: HeldSite, parcel: Parcel) -> None:
-        for row in parcel.events:
-            if KINDS[row.input.kind].default_priority is not None and row.input.active is not False:
-                self.counts["unjudged"] += 1
-                raise_unjudged(
-                    self.connection, held.site, row.input, at=parcel.recorded_at, error="the rules failed on it"
-                )
+    def _raise_unjudged(self, held: HeldSite, parcel: Parcel, error: str) -> None:
+        alarming = [row for row in parcel.events if KINDS[row.input.kind].default_priority is not None]
+        for row in alarming or parcel.events[:1]:
+            self.counts["unjudged"] += 1
+            raise_unjudged(self.connection, held.site, row.input, at=parcel.recorded_at, error=error)
         held.consumed = save_consumed(self.connection, held.site)
 
     def _consume(self, site: str) -> list[int]:
@@ -308,7 +314,7 @@ class Clerk:
             _log.warning("%s: acts passed over: %r", site, error, exc_info=error)
             held = self.hold(site, datetime.now(UTC))
             held.consumed = save_consumed(self.connection, site)
-            self._by_ways(site, [Way(lambda held: _broken(held, error), fed=False, raised=True)])
+            self._by_ways(site, [Way(lambda held: _broken(held, error), fed=False, error=repr(error)[:500])])
         return retries
 
     def _origin(self, run: Run, raw: RawItem) -> Origin:

@@ -66,7 +66,7 @@ class EdgeWatch:
         found = [
             *self._lasting("edge.cloned", self.cloned_s, _SHOWN_FOR_S, listening_since_s, now_s),
             *self._lasting("edge.incompatible", self.incompatible_s, _SHOWN_FOR_S, listening_since_s, now_s),
-            *self._lasting("edge.spool_dropping", self.dropped_s, _SHOWN_FOR_S, listening_since_s, now_s),
+            *self._dropping(now_s),
             *self._lasting("edge.unverified", self._doubted_s(), _UNVERIFIED_FOR_S, listening_since_s, now_s),
         ]
         since = max(listening_since_s, self.heard_s if self.heard_s is not None else listening_since_s)
@@ -84,6 +84,14 @@ class EdgeWatch:
 
     def _doubted_s(self) -> float | None:
         return self.unverified[-1] if len(self.unverified) == UNVERIFIED_AFTER else None
+
+    def _dropping(self, now_s: float) -> list[Notice]:
+        """The edge says itself when it drops and when it stops; the hub only ends what it began itself
+        by a tombstone that came late.
+        """
+        if self.dropped_s is None or now_s - self.dropped_s > 2 * _SHOWN_FOR_S:
+            return []
+        return [Notice("edge.spool_dropping", self.device, now_s - self.dropped_s <= _SHOWN_FOR_S)]
 
     def _lasting(
         self, kind: str, seen_s: float | None, shown_s: float, listening_since_s: float, now_s: float

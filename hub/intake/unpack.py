@@ -28,7 +28,7 @@ from adapters.contract.message import (
 )
 from adapters.contract.topic import NAME
 from adapters.contract.vocabulary import POINTS, Lane, Quality
-from hub.domain.judgement import EventInput, ReadingInput, SiteModel
+from hub.domain.judgement import DeviceFact, EventInput, ReadingInput, SiteModel
 from hub.intake.clock import EdgeTime, edge_time, event_time, is_late, moment, moment_or_none, reading_times
 from hub.intake.parcel import Notice, Parcel, Result
 from hub.store.event import EventRow
@@ -131,6 +131,8 @@ class SeriesBook:
 def check_address(model: SiteModel, edge: str, device: str, address: str) -> str:
     """Why an edge may not speak for a device's address; empty where it may."""
     fact = model.devices.get(device)
+    if fact is None and device == edge:
+        fact = DeviceFact(device, "", "", edge)
     if fact is None:
         return f"device: {device[:80]!r} is not in the configuration"
     if fact.edge != edge:
@@ -204,9 +206,11 @@ def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, ev
     time = event_time(event.observed_at, event.replayed, edge)
     if time.drift is not None:
         parcel.note_drift(event.device, time.drift)
+    known = event.device in model.devices
     taken = EventInput(
         id=origin.id_of(index),
-        device=event.device,
+        # Where the edge speaks of itself (hub.lost, …) it is the subject that the hub speaks of, too.
+        device=event.device if known else f"edge:{event.device}",
         address=event.address,
         zone=model.zone_of(event.device, event.address),
         kind=event.kind,

@@ -70,6 +70,11 @@ class Warden:
         watch = self._watches.get(sender)
         return None if watch is None else watch.offset_us
 
+    def note_dropped(self, senders: Iterable[Sender], now_s: float) -> None:
+        """These edges sent tombstones."""
+        for sender in senders:
+            self._watch(sender).dropped_s = now_s
+
     def welcome(self, clerk: Clerk, site: str, now: datetime, now_s: float, outage_s: float) -> None:
         """A site was just taken over: what listening a crash cut off, and that the hub is back. The
         edges' silence counts from here: what they sent meanwhile was not looked at.

@@ -179,6 +179,7 @@ class Worker:
         backlog.settle()
         pace.learn(weight, time.monotonic() - began_s)
         self._post.answer(outcome, datetime.now(UTC), time.monotonic())
+        self._warden.note_dropped(outcome.dropped, time.monotonic())
         self._retry(clerk, outcome.retries)
         return what == ALARM or bool(outcome.retries)
 

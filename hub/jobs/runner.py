@@ -11,13 +11,15 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from hub.domain.error import StoreUnavailable
-from hub.jobs import escalation, expiry, partitioning, retention
+from hub.jobs import partitioning, retention
 from hub.jobs.chore import Chore
+from hub.jobs.deadline import deadline_chore
+from hub.rulebook.book import load_book
 from hub.settings import HubSettings
 from hub.store.database import Connection, connect, hold_role, limit_statements
 from hub.store.liveness import save_liveness
@@ -78,7 +80,7 @@ class Runner:
             self._due[chore.name] = now_s + chore.every_s
             try:
                 self.done[chore.name] += chore.work(connection, sites, now)
-            except Exception:  # the one broad except of this program: a chore never stops the others
+            except Exception:
                 if connection.closed:
                     raise
                 self.failed[chore.name] += 1
@@ -103,10 +105,13 @@ class Runner:
 
 
 def run_chores(settings: HubSettings) -> int:
-    """Run the chores until SIGTERM or SIGINT."""
-    chores = (escalation.CHORE, expiry.CHORE, partitioning.CHORE, retention.CHORE)
-    runner = Runner(settings.database, chores)
-    leave: Callable[[int, object], None] = lambda _number, _frame: runner.stop()  # noqa: E731
+    """Run the chores until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
+    book = load_book(settings.rules, settings.plans)
+    runner = Runner(settings.database, (deadline_chore(book), partitioning.CHORE, retention.CHORE))
+
+    def leave(_number: int, _frame: object) -> None:
+        runner.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
     runner.run()
