@@ -1,0 +1,164 @@
+"""A person's act over HTTP: once per Idempotency-Key, in the site's turn, on the version that was seen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from hub.api.compose import alarm_view, command_view, hazard_view, incident_views
+from hub.api.context import Context, Here
+from hub.api.fault import Moved
+from hub.api.guard import Asker, AtSite
+from hub.api.views import AlarmView, CommandView, HazardView, IncidentView, View
+from hub.clock import utc_now
+from hub.dispatch.act import apply_act
+from hub.domain.act import Act
+from hub.domain.error import NotFound
+from hub.store.account import SessionRow
+from hub.store.database import Connection, borrow, savepoint, site_turn, transaction
+from hub.store.idempotency import find_answer, keep_answer
+from hub.store.view import SiteWords, alarms_by_number, hazards_by_number, incidents_by_number, load_command
+
+
+def _storable(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("U+0000 cannot be stored; leave it out")
+    return value
+
+
+Line = Annotated[str, Field(max_length=200), AfterValidator(_storable)]
+Words = Annotated[str, Field(max_length=2000), AfterValidator(_storable)]
+Number = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class Body(BaseModel):
+    """What a person sends; a key that is not known is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AlarmAnswer(View):
+    alarm: AlarmView
+
+
+class HazardAnswer(View):
+    hazard: HazardView
+
+
+class IncidentAnswer(View):
+    incident: IncidentView
+
+
+class CommandAnswer(View):
+    command: CommandView
+
+
+Answer = Callable[[Connection, SiteWords, Mapping[str, Any]], View]
+"""Makes the answer from what the act returned, in the act's own transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where an act is handed in: by whom, for which site, under which key."""
+
+    here: Context
+    asker: SessionRow
+    words: SiteWords
+    key: str | None
+    request: str
+
+    def perform(
+        self,
+        kind: str,
+        target: object,
+        parameters: Mapping[str, Any],
+        answer: Answer,
+        *,
+        reason: str = "",
+        seen: int | None = None,
+    ) -> dict[str, Any]:
+        """Do it, or answer as before where this key did it already.
+
+        `seen` is the alarm's version that the person saw. Raises what `apply_act` raises, Moved,
+        StoreUnavailable, DataRefused.
+        """
+        site, now = self.words.site, utc_now()
+        act = Act(
+            site=site,
+            actor=self.asker.account,
+            station=self.asker.station,
+            kind=kind,
+            target=str(target),
+            reason=reason,
+            parameters=parameters,
+        )
+        with borrow(self.here.pool) as connection, transaction(connection):
+            site_turn(connection, site)
+            if self.key is not None:
+                given = find_answer(connection, self.asker.account, self.key, self.request)
+                if given is not None:
+                    return dict(given)
+            if seen is not None:
+                self._check_seen(connection, target, seen)
+            with savepoint(connection):
+                result = apply_act(connection, act, at=now, book=self.here.book)
+            view = answer(connection, self.words, result).model_dump(mode="json", by_alias=True)
+            if self.key is not None:
+                keep_answer(connection, self.asker.account, self.key, self.request, view, now)
+        return view
+
+    def _check_seen(self, connection: Connection, target: object, seen: int) -> None:
+        present = read_alarm(connection, self.words, target)
+        if present.alarm.version != seen:
+            raise Moved(present.model_dump(mode="json"))
+
+
+async def _desk(
+    request: Request,
+    here: Here,
+    asker: Asker,
+    words: AtSite,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> Desk:
+    digest = hashlib.sha256(await request.body()).hexdigest()
+    return Desk(here, asker, words, idempotency_key, f"{request.method} {request.url.path} {digest}")
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+
+
+def read_alarm(connection: Connection, words: SiteWords, number: object) -> AlarmAnswer:
+    """One alarm; raises NotFound."""
+    rows = alarms_by_number(connection, words.site, [int(str(number))])
+    if not rows:
+        raise NotFound("there is no such alarm")
+    return AlarmAnswer(alarm=alarm_view(rows[0], words))
+
+
+def read_hazard(connection: Connection, words: SiteWords, number: object) -> HazardAnswer:
+    """One hazard; raises NotFound."""
+    rows = hazards_by_number(connection, words.site, [int(str(number))])
+    if not rows:
+        raise NotFound("there is no such hazard")
+    return HazardAnswer(hazard=hazard_view(rows[0], words, utc_now()))
+
+
+def read_incident(connection: Connection, words: SiteWords, number: object) -> IncidentAnswer:
+    """One incident; raises NotFound."""
+    views = incident_views(incidents_by_number(connection, words.site, [int(str(number))]), words)
+    if not views:
+        raise NotFound("there is no such incident")
+    return IncidentAnswer(incident=views[0])
+
+
+def read_command(connection: Connection, words: SiteWords, command: object) -> CommandAnswer:
+    """One command; raises NotFound."""
+    row = load_command(connection, words.site, str(command))
+    if row is None:
+        raise NotFound("there is no such command")
+    return CommandAnswer(command=command_view(row, words))

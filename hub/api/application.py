@@ -1,0 +1,58 @@
+"""The web application: routers, error handlers, the door, the console. The composition is `server.py`'s."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from hub.api import (
+    alarms,
+    commands,
+    devices,
+    enrolment,
+    hazards,
+    health,
+    incidents,
+    live,
+    session,
+    sites,
+)
+from hub.api.console import make_console
+from hub.api.context import Context
+from hub.api.door import Door
+from hub.api.fault import install_handlers
+
+OPENAPI_PATH: Final = "/api/v1/openapi.json"
+_ROUTERS: Final = (
+    session.router,
+    sites.router,
+    live.router,
+    alarms.router,
+    hazards.router,
+    incidents.router,
+    devices.router,
+    commands.router,
+    enrolment.router,
+    health.router,
+)
+
+
+def make_application(context: Context) -> FastAPI:
+    """The application over its parts."""
+    # The pages that FastAPI draws need scripts from elsewhere, which our policy forbids.
+    app = FastAPI(
+        title="Sanfang", version="0.1.0", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None
+    )
+    app.state.context = context
+    install_handlers(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+
+    @app.get(OPENAPI_PATH, include_in_schema=False)
+    def get_description() -> dict[str, Any]:
+        return app.openapi()
+
+    app.include_router(make_console())
+    app.add_middleware(Door, requests=context.requests)
+    return app

@@ -1,0 +1,114 @@
+"""What every request passes first: size, origin, the CSRF header; and what every answer carries.
+
+Plain ASGI, so that streams pass through untouched.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.api.fault import answer_fault
+
+MAX_BODY_BYTES: Final = 262_144
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+ENROLMENT_PATH: Final = "/api/v1/enrolment"
+"""Asked by edges, which have no session and no browser."""
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class TooLarge(Exception):
+    """The body grew past the limit while it was read."""
+
+
+class Door:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, requests: Counter[tuple[str, int]]) -> None:
+        self._app = app
+        self._requests = requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                self._requests[(scope["method"], message["status"])] += 1
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                if scope["path"].startswith("/api/"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refusal = _refusal(scope)
+        if refusal is not None:
+            await answer_fault(*refusal)(scope, receive, send_dressed)
+            return
+        try:
+            await self._app(scope, _bounded(receive), send_dressed)
+        except TooLarge:
+            if not started:
+                await answer_fault(413, "too_large", f"{MAX_BODY_BYTES} bytes at most")(
+                    scope, receive, send_dressed
+                )
+
+
+def _refusal(scope: Scope) -> tuple[int, str, str] | None:
+    """Status, code and message where the request may not come in."""
+    headers = Headers(scope=scope)
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+        return 413, "too_large", f"{MAX_BODY_BYTES} bytes at most"
+    if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
+        return 400, "bad_request", "U+0000 cannot stand in an address"
+    if not scope["path"].startswith("/api/"):
+        return None
+    origin = headers.get("origin")
+    if origin is not None and not is_own_origin(origin, scope["scheme"], headers.get("host", "")):
+        return 403, "wrong_origin", "the request comes from another site's page"
+    if (
+        scope["method"] not in SAFE_METHODS
+        and scope["path"] != ENROLMENT_PATH
+        and headers.get("x-sanfang") != "1"
+    ):
+        return 403, "header_missing", "send the header X-Sanfang: 1"
+    return None
+
+
+def is_own_origin(origin: str, scheme: str, host: str) -> bool:
+    """Whether an Origin header names this very server."""
+    parts = urlsplit(origin)
+    return bool(host) and parts.scheme == scheme and parts.netloc.lower() == host.lower()
+
+
+def _bounded(receive: Receive) -> Receive:
+    taken = 0
+
+    async def receive_some() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY_BYTES:
+            raise TooLarge
+        return message
+
+    return receive_some

@@ -1,0 +1,101 @@
+"""Is the process there, what is not ready, and figures for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from hub.api.context import Context, Here
+from hub.api.views import View
+from hub.clock import utc_now
+
+router = APIRouter(tags=["health"])
+_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Health(View):
+    alive: bool
+
+
+class Readiness(View):
+    """`ages_s`: seconds since each part was last heard; null: never."""
+
+    ready: bool
+    missing: list[str]
+    ages_s: dict[str, float | None]
+
+
+@router.get("/healthz", operation_id="getHealth")
+def get_health() -> Health:
+    """The process answers."""
+    return Health(alive=True)
+
+
+@router.get("/readyz", operation_id="getReadiness", responses={503: {"model": Readiness}})
+async def get_readiness(here: Here, response: Response) -> Readiness:
+    """What is missing: database, broker, worker, chores. 503 while anything is."""
+    report = here.live.pulse.report(utc_now())
+    response.status_code = 503 if report.missing else 200
+    ages = {name: None if age is None else round(age, 3) for name, age in report.ages_s.items()}
+    return Readiness(ready=not report.missing, missing=list(report.missing), ages_s=ages)
+
+
+@router.get("/metrics", operation_id="getMetrics", response_class=Response)
+async def get_metrics(here: Here) -> Response:
+    """Figures in Prometheus' text form; nothing about persons or alarms."""
+    return Response("".join(_metrics(here)), media_type=_TEXT)
+
+
+def _metrics(here: Context) -> Iterable[str]:
+    live, audience, heard = here.live, here.live.audience, here.live.unreceipted
+    report = live.pulse.report(utc_now())
+    yield from write_metric(
+        "sanfang_ready",
+        "gauge",
+        "Whether each part was heard lately.",
+        {f'part="{name}"': float(name not in report.missing) for name in report.ages_s},
+    )
+    yield from write_metric(
+        "sanfang_heard_seconds",
+        "gauge",
+        "Seconds since each part was last heard.",
+        {f'part="{name}"': age for name, age in report.ages_s.items() if age is not None},
+    )
+    yield from write_metric(
+        "sanfang_http_requests_total",
+        "counter",
+        "Requests answered.",
+        {
+            f'method="{method}",status="{status}"': float(count)
+            for (method, status), count in sorted(here.requests.items())
+        },
+    )
+    for name, kind, text, value in (
+        ("sanfang_live_streams", "gauge", "Screens connected.", len(audience)),
+        (
+            "sanfang_live_overflows_total",
+            "counter",
+            "Screens too slow for the stream.",
+            audience.overflows,
+        ),
+        ("sanfang_live_changes_total", "counter", "Journal rows read for screens.", live.feed.changes_read),
+        ("sanfang_unreceipted", "gauge", "Alarm events heard without a receipt.", len(heard)),
+        ("sanfang_unreceipted_dropped_total", "counter", "Such events without room.", heard.dropped),
+        ("sanfang_unverified_total", "counter", "Messages without proof.", heard.unverified),
+    ):
+        yield from write_metric(name, kind, text, {"": float(value)})
+    yield from write_metric(
+        "sanfang_journal_seq",
+        "gauge",
+        "Newest journal row read.",
+        {f'site="{site}"': float(each.seq) for site, each in live.feed.conditions.items()},
+    )
+
+
+def write_metric(name: str, kind: str, text: str, values: Mapping[str, float]) -> Iterable[str]:
+    """One metric; `values` maps labels as they are written (`part="worker"`) to a number."""
+    yield f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+    for labels, value in values.items():
+        yield f"{name}{{{labels}}} {value!r}\n" if labels else f"{name} {value!r}\n"

@@ -1,0 +1,160 @@
+"""The live stream of a site as server-sent events: snapshot, changes, beats, and what has no receipt.
+
+The stream subscribes first and reads the picture then, so that nothing falls between the two; what the
+picture already holds is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from hub.api.context import Context, Here
+from hub.api.fault import FAULTS
+from hub.api.guard import Asker, AtSite
+from hub.api.picture import read_changes, read_snapshot, read_standing
+from hub.api.stream import Subscriber, write_event
+from hub.clock import utc_now
+from hub.domain.error import HubError
+from hub.store.database import borrow
+from hub.store.journal import head_seq
+
+REPLAY_LIMIT: Final = 500
+"""A screen that missed more rows than this gets the whole picture instead."""
+SEND_TIMEOUT_S: Final = 20.0
+"""A screen that takes no byte for so long is gone."""
+_LAST: Final = re.compile(r"^([a-z0-9][a-z0-9_.-]{0,62}):([0-9]{1,18})$")
+
+router = APIRouter(prefix="/api/v1", tags=["live"])
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a stream begins with: events, and the last journal row that they cover."""
+
+    events: list[bytes]
+    seq: int
+
+
+def read_opening(here: Context, site: str, last_event_id: str | None) -> Opening:
+    """The rows after the last event that the screen saw, or the whole picture. Raises StoreUnavailable."""
+    after = _read_last(site, last_event_id)
+    now = utc_now()
+    with borrow(here.pool) as connection:
+        words = here.names.get(connection, site)
+        if after is not None and 0 <= head_seq(connection, site) - after <= REPLAY_LIMIT:
+            standing = read_standing(connection, words, now)
+            batch = read_changes(connection, words, standing, after=after, now=now, limit=REPLAY_LIMIT * 2)
+            if batch is None:
+                return Opening([], after)
+            if not batch.redraw:
+                return Opening(
+                    [write_event("change", each, f"{site}:{each.seq}") for each in batch.changes],
+                    batch.changes[-1].seq,
+                )
+        snapshot = read_snapshot(connection, words, now)
+    return Opening([write_event("snapshot", snapshot, f"{site}:{snapshot.seq}")], snapshot.seq)
+
+
+def _read_last(site: str, last_event_id: str | None) -> int | None:
+    match = _LAST.match(last_event_id or "")
+    return int(match.group(2)) if match and match.group(1) == site else None
+
+
+async def _events(here: Context, subscriber: Subscriber, opening: Opening) -> AsyncIterator[bytes]:
+    """The stream's bytes until it is closed."""
+    site, sent = subscriber.site, opening.seq
+    # An id of its own, so that a reconnect resumes even where nothing was to be told.
+    yield b": sanfang\n\n"
+    for event in opening.events:
+        yield event
+    now = utc_now()
+    yield here.live.pulse.unreceipted_event(site, now)
+    beat = here.live.pulse.beat(site, now)
+    if beat is not None:
+        yield write_event("beat", beat)
+    while not subscriber.closed:
+        lost, events = await subscriber.take()
+        if lost:
+            try:
+                opening = await run_in_threadpool(read_opening, here, site, None)
+            except HubError:
+                return  # It comes back and begins anew.
+            sent = opening.seq
+            for event in opening.events:
+                yield event
+        for seq, event in events:
+            if seq == 0 or seq > sent:
+                sent = max(sent, seq)
+                yield event
+
+
+class EventStream(Response):
+    """Sends events until the screen goes, its session ends, or it takes no byte for too long."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, here: Context, subscriber: Subscriber, opening: Opening) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._here = here
+        self._subscriber = subscriber
+        self._opening = opening
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(self._await_departure(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            async for event in _events(self._here, self._subscriber, self._opening):
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send({"type": "http.response.body", "body": event, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (TimeoutError, OSError):
+            self._subscriber.close()
+        finally:
+            self._here.live.audience.unsubscribe(self._subscriber)
+            gone.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await gone
+
+    async def _await_departure(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._subscriber.close()
+
+
+@router.get(
+    "/sites/{site}/live",
+    operation_id="openLive",
+    response_class=EventStream,
+    responses={
+        **FAULTS,
+        200: {
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "description": "Events `snapshot`, `change`, `beat`, `unreceipted`; ids are `site:seq`",
+        },
+    },
+)
+async def get_live(
+    here: Here,
+    words: AtSite,
+    asker: Asker,
+    last_event_id: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """Follow a site. With Last-Event-ID the changes after it are replayed."""
+    subscriber = here.live.audience.subscribe(words.site, asker.session_hash)
+    try:
+        opening = await run_in_threadpool(read_opening, here, words.site, last_event_id)
+    except BaseException:
+        here.live.audience.unsubscribe(subscriber)
+        raise
+    return EventStream(here, subscriber, opening)

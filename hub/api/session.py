@@ -1,0 +1,102 @@
+"""Set-up, log-in, log-out, and who one is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field, SecretStr
+
+from hub.accounts.desk import FirstAdministrator, OpenedSession, Place, log_in, log_out, set_up
+from hub.accounts.password import MAX_LENGTH
+from hub.api.act import Body, Line
+from hub.api.compose import text_of
+from hub.api.context import Context, Here
+from hub.api.fault import ACT_FAULTS, FAULTS
+from hub.api.guard import COOKIE, Asker, address_of, set_cookie
+from hub.api.views import Fault, SessionView, SiteName, View
+from hub.clock import utc_now
+from hub.store.account import SessionRow, has_accounts
+from hub.store.database import borrow
+from hub.store.view import site_names
+
+router = APIRouter(prefix="/api/v1", tags=["session"])
+Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_LENGTH)]
+_TOO_MANY: dict[int | str, dict[str, Any]] = {
+    429: {"model": Fault, "description": "Too many failed attempts; Retry-After says how long"}
+}
+
+
+class SetupState(View):
+    needed: bool
+
+
+class SetupBody(Body):
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Line
+    display_name: Annotated[Line, Field(min_length=1)]
+    password: Password
+    station: Line = ""
+
+
+class LoginBody(Body):
+    name: Line
+    password: Password
+    station: Line = ""
+
+
+@router.get("/setup", operation_id="getSetup")
+def get_setup(here: Here) -> SetupState:
+    """Whether the first administrator is still to be made."""
+    with borrow(here.pool) as connection:
+        return SetupState(needed=not has_accounts(connection))
+
+
+@router.post("/setup", operation_id="setUp", responses={**ACT_FAULTS, **_TOO_MANY})
+def post_setup(body: SetupBody, request: Request, response: Response, here: Here) -> SessionView:
+    """Make the first administrator with the one-time token, and log in."""
+    first = FirstAdministrator(
+        body.token.strip(), body.name, body.display_name, body.password.get_secret_value()
+    )
+    opened = set_up(here.pool, first, Place(address_of(request), body.station), utc_now())
+    return _enter(here, request, response, opened)
+
+
+@router.post("/session", operation_id="logIn", responses={**FAULTS, **_TOO_MANY})
+def post_session(body: LoginBody, request: Request, response: Response, here: Here) -> SessionView:
+    """Log in."""
+    place = Place(address_of(request), body.station)
+    opened = log_in(here.pool, body.name, body.password.get_secret_value(), place, utc_now())
+    return _enter(here, request, response, opened)
+
+
+@router.get("/session", operation_id="getSession", responses=FAULTS)
+def get_session(here: Here, asker: Asker) -> SessionView:
+    """Who one is, and which sites one may see."""
+    return _session_view(here, asker)
+
+
+@router.delete("/session", operation_id="logOut", status_code=204, responses=FAULTS)
+def delete_session(here: Here, asker: Asker, response: Response) -> None:
+    """Log out; the session's live streams end at once."""
+    log_out(here.pool, asker, utc_now())
+    here.live.audience.call(lambda: here.live.audience.close_session(asker.session_hash))
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+
+
+def _enter(here: Context, request: Request, response: Response, opened: OpenedSession) -> SessionView:
+    set_cookie(response, request, opened)
+    return _session_view(here, opened.row)
+
+
+def _session_view(here: Context, row: SessionRow) -> SessionView:
+    with borrow(here.pool) as connection:
+        sites = site_names(connection)
+    return SessionView(
+        account=row.account,
+        name=row.name,
+        display_name=row.display_name,
+        role="administrator" if row.role == "administrator" else "operator",
+        station=row.station,
+        sites=[SiteName(site=site["site"], name=text_of(site["name"], site["site"])) for site in sites],
+    )
