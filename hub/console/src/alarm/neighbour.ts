@@ -2,12 +2,19 @@
 
 import type { AlarmView, DeviceView } from "../api/types";
 
-/** Alarms of the same building (the outermost zone), first one first. */
+/** `fire.alarm` → `fire`: only alarms of one family tell an origin and a spread. */
+function familyOf(alarm: AlarmView): string {
+  return alarm.kind.split(".")[0] ?? alarm.kind;
+}
+
+/** What belongs together with this alarm, first one first: its incident's alarms, and its family in the same building. */
 export function spreadOf(alarm: AlarmView, open: readonly AlarmView[]): AlarmView[] {
   const building = alarm.zone_path[0]?.zh;
-  if (building === undefined) return [alarm];
+  const together = (other: AlarmView) =>
+    (alarm.incident !== null && other.incident === alarm.incident) ||
+    (familyOf(other) === familyOf(alarm) && other.zone_path[0]?.zh === building);
   return open
-    .filter((other) => other.zone_path[0]?.zh === building)
+    .filter((other) => other.alarm === alarm.alarm || together(other))
     .sort((a, b) => Date.parse(a.observed_at) - Date.parse(b.observed_at) || a.alarm - b.alarm);
 }
 

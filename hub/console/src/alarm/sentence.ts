@@ -23,6 +23,8 @@ export interface Moment {
   now: number;
   zone: string;
   language: Language;
+  /** This screen no longer hears the hub: what the hub does next is then not known. */
+  blind: boolean;
 }
 
 function marksOf(alarm: AlarmView, as: Language): string[] {
@@ -41,10 +43,11 @@ function nameOfTarget(alarm: AlarmView, as: Language): string {
 }
 
 /** What happens next if nobody does anything, or what the next act is. */
-export function nextOf(alarm: AlarmView, now: number, as: Language): string {
+export function nextOf(alarm: AlarmView, { now, language: as, blind }: Moment): string {
   if (alarm.state === "closed") return t("next.closed", {}, as);
   if (awaitsAcknowledgement(alarm)) {
     const due = instant(alarm.next_escalation_at);
+    if (blind) return t("next.escalationUnknown", {}, as);
     if (due === null) return t("next.noEscalation", {}, as);
     const who = nameOfTarget(alarm, as);
     if (due <= now) return t("next.escalating", { who }, as).trim();
@@ -77,7 +80,7 @@ export function sentenceOf(alarm: AlarmView, moment: Moment): Sentence {
     at: at === null ? t("time.unknown", {}, as) : timeWithDay(at, moment.now, moment.zone),
     since: at === null ? "" : t("time.already", { span: spanInWords(moment.now - at, as) }, as),
     todo: said(alarm.response, as) || t("sentence.noResponse", {}, as),
-    next: nextOf(alarm, moment.now, as),
+    next: nextOf(alarm, moment),
   };
 }
 
@@ -99,7 +102,7 @@ export function sentenceOfUnreceipted(item: UnreceiptedItem, moment: Moment): Se
 
 /** One line, for announcements and screen readers. */
 export function inOneLine(sentence: Sentence, as: Language): string {
-  const brackets = as === "zh" ? `(${sentence.marks.join(",")})` : ` (${sentence.marks.join(", ")})`;
+  const brackets = as === "zh" ? `（${sentence.marks.join("，")}）` : ` (${sentence.marks.join(", ")})`;
   return [sentence.what + brackets, sentence.where, `${sentence.at} ${sentence.since}`, sentence.todo, sentence.next]
     .filter((part) => part.trim() !== "")
     .join(" · ");

@@ -17,7 +17,8 @@ export interface Pressed {
 }
 
 export interface Place {
-  screen: "wall" | "other";
+  /** The wall with its list; the page of one alarm; any other. */
+  screen: "wall" | "alarm" | "other";
   /** The caret stands in a text field. */
   typing: boolean;
   /** Enter would press a button or link that has the focus. */
@@ -27,7 +28,7 @@ export interface Place {
   criticalWaits: boolean;
 }
 
-const letters: Record<string, Order["order"]> = { v: "verify", q: "silence", i: "incident" };
+const letters: Record<string, Order["order"]> = { v: "verify" };
 
 /** A critical alarm takes the keys back from a dialog; only Esc still reaches it. */
 export function dialogHasKeys(place: Place): boolean {
@@ -47,35 +48,38 @@ function inVerify(pressed: Pressed, place: Place): Order | null {
   }
 }
 
+/** What acts on one alarm, on the wall and on the alarm's own page. */
+function onAlarm(pressed: Pressed): Order | null {
+  if (pressed.repeat) return null;
+  // The bar stays "acknowledge" even when a button kept the focus after a click.
+  if (pressed.key === " ") return { order: "acknowledge" };
+  const letter = letters[pressed.key.toLowerCase()];
+  return letter ? ({ order: letter } as Order) : null;
+}
+
 function onList(pressed: Pressed, place: Place): Order | null {
   const { key } = pressed;
   if (key === "ArrowDown") return { order: "move", by: 1 };
   if (key === "ArrowUp") return { order: "move", by: -1 };
   if (pressed.repeat) return null;
   if (/^[1-9]$/.test(key)) return { order: "pick", row: Number(key) - 1 };
-  // The bar stays "acknowledge" even when a button kept the focus after a click.
-  if (key === " ") return { order: "acknowledge" };
   if (key === "Enter") return place.onControl ? null : { order: "open" };
-  const letter = letters[key.toLowerCase()];
-  return letter ? ({ order: letter } as Order) : null;
+  return onAlarm(pressed);
 }
 
 export function orderOf(pressed: Pressed, place: Place): Order | null {
   if (pressed.ctrl || pressed.alt || pressed.meta) return null;
-  if (pressed.key === "Escape") return pressed.repeat ? null : { order: "back" };
+  const letter = pressed.repeat ? "" : pressed.key.toLowerCase();
+  if (letter === "escape") return { order: "back" };
   if (place.typing) return null;
-  if (pressed.key === "?") return { order: "help" };
-  if (pressed.key.toLowerCase() === "q" && !pressed.repeat) return { order: "silence" };
-  if (place.screen === "other") {
-    return pressed.key.toLowerCase() === "i" && !pressed.repeat ? { order: "incident" } : null;
-  }
+  if (letter === "?") return { order: "help" };
+  if (letter === "q") return { order: "silence" };
+  if (letter === "i") return { order: "incident" };
+  if (place.screen === "other") return null;
   if (dialogHasKeys(place)) {
-    if (place.dialog === "verify") {
-      const order = inVerify(pressed, place);
-      if (order) return order;
-    }
-    // Space still acknowledges the selected alarm: no dialog may hold that back.
-    return pressed.key === " " && !pressed.repeat ? { order: "acknowledge" } : null;
+    const order = place.dialog === "verify" ? inVerify(pressed, place) : null;
+    // Space still acknowledges the alarm: no dialog may hold that back.
+    return order ?? (pressed.key === " " ? onAlarm(pressed) : null);
   }
-  return onList(pressed, place);
+  return place.screen === "alarm" ? onAlarm(pressed) : onList(pressed, place);
 }

@@ -1,6 +1,7 @@
 /** Carries out what the keys mean. Buttons call the same functions. */
 
 import type { Router } from "vue-router";
+import type { AlarmView } from "../api/types";
 import { acknowledge, silence, verify } from "../store/acts";
 import {
   chooseCause,
@@ -15,6 +16,7 @@ import {
   verifyLacks,
 } from "../store/dialog";
 import { moveSelection, selectedAlarm, selectionWasRead, selectRow } from "../store/selection";
+import { state } from "../store/site";
 import { orderOf, type Order, type Place } from "./keymap";
 
 export async function submitVerify(): Promise<void> {
@@ -34,18 +36,30 @@ function openIncident(router: Router): void {
   void router.push(incident ? `/incidents/${incident}` : "/incidents");
 }
 
+function screenOf(router: Router): Place["screen"] {
+  const { path, params } = router.currentRoute.value;
+  if (path === "/") return "wall";
+  return "alarm" in params ? "alarm" : "other";
+}
+
+/** The alarm that keys act on: the one in sight, or none. */
+function alarmInSight(router: Router): AlarmView | null {
+  if (screenOf(router) === "alarm") return state.alarms.get(Number(router.currentRoute.value.params["alarm"])) ?? null;
+  return selectionWasRead() ? selectedAlarm.value : null;
+}
+
 function run(order: Order, router: Router): void {
-  const alarm = selectedAlarm.value;
+  const alarm = alarmInSight(router);
   switch (order.order) {
     case "move":
       return moveSelection(order.by);
     case "pick":
       return selectRow(order.row);
     case "acknowledge":
-      if (alarm && selectionWasRead()) void acknowledge(alarm);
+      if (alarm) void acknowledge(alarm);
       return;
     case "verify":
-      if (alarm && selectionWasRead()) openVerify(alarm.alarm);
+      if (alarm) openVerify(alarm.alarm);
       return;
     case "silence":
       return void silence();
@@ -70,7 +84,7 @@ function run(order: Order, router: Router): void {
 function placeOf(target: EventTarget | null, router: Router): Place {
   const element = target instanceof HTMLElement ? target : null;
   return {
-    screen: router.currentRoute.value.path === "/" ? "wall" : "other",
+    screen: screenOf(router),
     typing: element !== null && (element.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(element.tagName)),
     onControl: element !== null && ["BUTTON", "A"].includes(element.tagName),
     dialog: dialog.value.kind,
@@ -86,7 +100,7 @@ export function listenToKeys(router: Router): () => void {
     const place = placeOf(event.target, router);
     const order = orderOf(pressed, place);
     // A held bar neither acknowledges again nor presses the button that has the focus.
-    const heldBar = event.key === " " && event.repeat && place.screen === "wall" && !place.typing;
+    const heldBar = event.key === " " && event.repeat && place.screen !== "other" && !place.typing;
     if (order === null && !heldBar) return;
     event.preventDefault();
     swallowed = event.key;

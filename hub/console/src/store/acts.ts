@@ -47,7 +47,7 @@ async function perform(act: Act, alarm: AlarmView, send: (site: string) => Promi
 
 function refused(act: Act, alarm: AlarmView): boolean {
   const why = refusalOf(act, alarm, sounding.value.audible.has(keyOf(alarm)));
-  if (why !== null) notice.value = `${t(`act.${act}`)}:${t(why)}`;
+  if (why !== null) notice.value = t("act.failed", { act: t(`act.${act}`), reason: t(why) });
   return why !== null;
 }
 

@@ -73,6 +73,7 @@ export const en: Words = {
   "next.escalatesTo": "escalates in {span} → {who}",
   "next.escalating": "escalation due, notifying {who}",
   "next.noEscalation": "no further escalation",
+  "next.escalationUnknown": "escalation unknown: call your superior",
   "next.verify": "next: verify",
   "next.awaitClear": "waiting for the site to clear",
   "next.resetReady": "next: reset",
