@@ -54,6 +54,12 @@ class Progress:
     cursor: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    last: int
+    alone: bool
+
+
 @dataclass(slots=True)
 class _Track:
     epoch: int
@@ -62,12 +68,17 @@ class _Track:
     cursor: int
     sent: int
     """Last number sent in order since the last rewind; never below the cursor."""
-    outstanding: deque[int] = field(default_factory=deque)
-    """The last number of each message sent in order and not receipted."""
+    outstanding: deque[_Message] = field(default_factory=deque)
+    """The messages sent in order and not receipted."""
     waiting_since: int = 0
     """When something was last heard of this lane while something was outstanding."""
     answered_gap: tuple[int, int] = (0, 0)
     """The gap last answered by a rewind: first number expected, and when."""
+
+    @property
+    def batches(self) -> int:
+        """Messages that count against the window: live alarms do not."""
+        return sum(not message.alone for message in self.outstanding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +142,7 @@ class Window:
             if lane is Lane.TELEMETRY and not telemetry_allowed:
                 continue
             track = self._current(lane)
-            if track.sent < track.assigned and len(track.outstanding) < window:
+            if track.sent < track.assigned and track.batches < window:
                 return Send(track.epoch, lane, track.sent + 1, track.assigned, alone=False)
         return None
 
@@ -151,7 +162,7 @@ class Window:
         if not track.outstanding:
             track.waiting_since = now
         track.sent = last
-        track.outstanding.append(last)
+        track.outstanding.append(_Message(last, send.alone))
 
     def take_receipt(self, cursors: Iterable[tuple[int, int, int]], now: int) -> list[Progress]:
         """The hub holds everything up to these (epoch, lane, cursor). Returns what is news.
@@ -166,7 +177,7 @@ class Window:
                 continue
             track.cursor = cursor
             track.sent = max(track.sent, cursor)
-            while track.outstanding and track.outstanding[0] <= cursor:
+            while track.outstanding and track.outstanding[0].last <= cursor:
                 track.outstanding.popleft()
             track.waiting_since = now
             news.append(Progress(epoch, track.lane, cursor))
@@ -233,5 +244,5 @@ class Window:
 
     def _rewind(self, track: _Track, to: int) -> None:
         track.sent = to
-        while track.outstanding and track.outstanding[-1] > to:
+        while track.outstanding and track.outstanding[-1].last > to:
             track.outstanding.pop()
