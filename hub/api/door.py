@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.fault import answer_fault
@@ -30,10 +31,6 @@ HEADERS: Final = {
 }
 
 
-class TooLarge(Exception):
-    """The body grew past the limit while it was read."""
-
-
 class Door:
     """The outermost layer of the application."""
 
@@ -45,12 +42,9 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
 
         async def send_dressed(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 self._requests[(scope["method"], message["status"])] += 1
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -63,13 +57,7 @@ class Door:
         if refusal is not None:
             await answer_fault(*refusal)(scope, receive, send_dressed)
             return
-        try:
-            await self._app(scope, _bounded(receive), send_dressed)
-        except TooLarge:
-            if not started:
-                await answer_fault(413, "too_large", f"{MAX_BODY_BYTES} bytes at most")(
-                    scope, receive, send_dressed
-                )
+        await self._app(scope, _bounded(receive), send_dressed)
 
 
 def _refusal(scope: Scope) -> tuple[int, str, str] | None:
@@ -108,7 +96,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MAX_BODY_BYTES:
-            raise TooLarge
+            raise HTTPException(413, f"{MAX_BODY_BYTES} bytes at most")
         return message
 
     return receive_some
