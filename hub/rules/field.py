@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -15,6 +16,7 @@ from hub.document import StrictModel
 
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_MOST_NAMED: Final = 20
 _MAX_DURATION: Final = timedelta(days=400)
 
 
@@ -36,12 +38,20 @@ def _duration(value: Any) -> Any:
     return span
 
 
+def _some(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise ValueError("is empty; name at least one")
+    return values
+
+
 def _among(words: Iterable[str], what: str) -> AfterValidator:
     known = frozenset(words)
 
     def check(value: str) -> str:
         if value not in known:
-            raise ValueError(f"is not {what} of the vocabulary; use one of {', '.join(sorted(known))}")
+            near = get_close_matches(value, known, 3) or sorted(known)
+            shown = ", ".join(near[:_MOST_NAMED]) + (" …" if len(near) > _MOST_NAMED else "")
+            raise ValueError(f"is not {what} of the vocabulary; use {shown}")
         return value
 
     return AfterValidator(check)
@@ -50,6 +60,7 @@ def _among(words: Iterable[str], what: str) -> AfterValidator:
 Name = Annotated[str, AfterValidator(_name)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 EventKind = Annotated[str, _among(KINDS, "an event kind")]
+EventKinds = Annotated[tuple[EventKind, ...], AfterValidator(_some)]
 Point = Annotated[str, _among(POINTS, "a point")]
 Family = Annotated[str, _among(FAMILIES, "a family")]
 CommandKind = Annotated[str, _among(COMMAND_KINDS, "a command")]

@@ -6,7 +6,7 @@ Only time in which the hub was listening counts: its own absence is not the devi
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from hub.domain.judgement import EventInput, Evidence, ListeningInput, SiteModel
 from hub.rules import evidence
 from hub.rules.condition import Change
 from hub.rules.evidence import micros
-from hub.rules.field import Duration, EventKind
+from hub.rules.field import Duration, EventKinds
 from hub.rules.memory import Memory, State
 from hub.rules.outcome import Finding
 from hub.rules.rule import Judge, Rule, RuleKind
@@ -27,7 +27,7 @@ class AbsenceRule(Rule):
     """`kinds` that should come from every device in scope at least once in `for`."""
 
     kind: Literal["absence"]
-    kinds: Annotated[tuple[EventKind, ...], Field(min_length=1)]
+    kinds: EventKinds
     hold: Duration = Field(alias="for")
 
     def faults(self) -> list[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import EventInput, SiteModel, Verdict
 from hub.rules import evidence
 from hub.rules.condition import Change
-from hub.rules.field import EventKind
+from hub.rules.field import EventKinds
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
 from hub.rules.predicate import compile_when
@@ -21,7 +19,7 @@ class EventRule(Rule):
     """`kinds` of events, and `when` on their own values."""
 
     kind: Literal["event"]
-    kinds: Annotated[tuple[EventKind, ...], Field(min_length=1)]
+    kinds: EventKinds
     when: str = ""
 
     @property

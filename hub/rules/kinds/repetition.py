@@ -16,7 +16,7 @@ from hub.domain.judgement import EventInput, SiteModel, Verdict
 from hub.rules import evidence
 from hub.rules.condition import Change
 from hub.rules.evidence import micros
-from hub.rules.field import Duration, EventKind
+from hub.rules.field import Duration, EventKinds
 from hub.rules.kinds.event import when_faults
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
@@ -28,7 +28,7 @@ class RepetitionRule(Rule):
     """`kinds`, `count`, `within`, and `when` on the events' own values."""
 
     kind: Literal["repetition"]
-    kinds: Annotated[tuple[EventKind, ...], Field(min_length=1)]
+    kinds: EventKinds
     count: Annotated[int, Field(ge=2, le=1_000)]
     within: Duration
     when: str = ""

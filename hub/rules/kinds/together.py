@@ -19,7 +19,7 @@ from hub.domain.judgement import EscalateAlarms, EventInput, SiteModel, Verdict
 from hub.rules import evidence
 from hub.rules.condition import Change
 from hub.rules.evidence import micros
-from hub.rules.field import Duration, EventKind
+from hub.rules.field import Duration, EventKinds
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
 from hub.rules.rule import Judge, Rule, RuleKind
@@ -36,7 +36,7 @@ class TogetherRule(Rule):
     """`kinds`, `count` (at least 2), `within`, `zone`, and to what the alarms are escalated."""
 
     kind: Literal["together"]
-    kinds: Annotated[tuple[EventKind, ...], Field(min_length=1)]
+    kinds: EventKinds
     count: Annotated[int, Field(ge=2, le=50)] = 2
     within: Duration
     zone: Literal["own", "room", "floor", "building", "site"] = "building"
