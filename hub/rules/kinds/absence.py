@@ -53,7 +53,10 @@ class AbsenceJudge(Judge):
         self._devices = [
             fact for _, fact in sorted(model.devices.items()) if rule.scope.holds(model, fact.device, fact.zone)
         ]
+        self._complete = False
+        """Does every device in scope have a state? Only looked at until the first listening."""
         self._earliest: int | None = None
+        self._stale = True
 
     def on_event(self, event: EventInput, change: Change, out: list[Verdict]) -> None:
         if change in (Change.STILL, Change.HISTORY, Change.HISTORY_END):
@@ -61,8 +64,8 @@ class AbsenceJudge(Judge):
         state = self.memory.get(self.name, event.device)
         listened, _ = self._total()
         self.memory.put(self.name, event.device, {"heard": listened, "holds": False})
+        self._stale = True
         if state is not None and state["holds"]:
-            self._earliest = None
             self.release(event.device, self._kind, evidence.from_event(event), out)
 
     def on_listening(self, listening: ListeningInput, out: list[Verdict]) -> None:
@@ -72,18 +75,15 @@ class AbsenceJudge(Judge):
             return
         listened += end - begin
         self.memory.put(self.name, TOTAL, {"listened": listened, "until": end})
-        if self._earliest is not None and listened < self._earliest:
+        earliest = self._next()
+        if self._complete and (earliest is None or listened < earliest):
             return
-        waiting: list[int] = []
         for fact in self._devices:
             state = self.memory.get(self.name, fact.device)
             if state is None:
                 state = {"heard": listened, "holds": False}
                 self.memory.put(self.name, fact.device, state)
-            if state["holds"]:
-                continue
-            if listened - state["heard"] < self._hold_us:
-                waiting.append(state["heard"] + self._hold_us)
+            if state["holds"] or listened - state["heard"] < self._hold_us:
                 continue
             self.memory.put(self.name, fact.device, {**state, "holds": True})
             told = Evidence(
@@ -97,16 +97,27 @@ class AbsenceJudge(Judge):
                 values={"silent_s": self._hold_s},
             )
             self.find(Finding(subject=fact.device, kind=self._kind, evidence=told, zone=fact.zone), out)
-        self._earliest = min(waiting, default=None)
+        self._complete, self._stale = True, True
 
     def next_due(self) -> int | None:
-        if self._earliest is None:
-            return None
+        earliest = self._next()
         listened, until = self._total()
-        return until + max(0, self._earliest - listened) if until else None
+        return until + max(0, earliest - listened) if until and earliest is not None else None
 
     def restore(self, subject: str, state: State) -> None:
-        self._earliest = None
+        self._complete, self._stale = False, True
+
+    def _next(self) -> int | None:
+        """Listened µs at which the first device in scope will have been silent for too long."""
+        if self._stale:
+            heard = [
+                state["heard"]
+                for state in (self.memory.get(self.name, fact.device) for fact in self._devices)
+                if state is not None and not state["holds"]
+            ]
+            self._earliest = min(heard) + self._hold_us if heard else None
+            self._stale = False
+        return self._earliest
 
     def _total(self) -> tuple[int, int]:
         total = self.memory.get(self.name, TOTAL)
