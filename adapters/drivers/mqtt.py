@@ -137,7 +137,8 @@ class MqttAdapter:
                 return WriteOutcome("failed", "no connection to the broker")
             if not order.expected:
                 return WriteOutcome("accepted", "published; this device gives no feedback")
-            await asyncio.wait_for(confirmed.wait(), entry.within_ms / 1000)
+            async with asyncio.timeout(entry.within_ms / 1000):
+                await confirmed.wait()
         except TimeoutError:
             return WriteOutcome(
                 "unconfirmed", f"no feedback on {order.feedback_topic} within {entry.within_ms} ms"

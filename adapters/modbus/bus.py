@@ -66,7 +66,9 @@ class ModbusTcpBus:
             self._client = AsyncModbusTcpClient(
                 host, port=port, timeout=self._timeout_s, retries=0, reconnect_delay=0
             )
-            if not await self._client.connect():
+            connected = await self._client.connect()
+            _honour_cancellation()
+            if not connected:
                 raise BusLost(f"{host}:{port} does not answer")
 
     def close(self) -> None:
@@ -87,7 +89,9 @@ class ModbusTcpBus:
             }[span.table]
             try:
                 answer = await ask(span.at, count=span.count, device_id=unit)
+                _honour_cancellation()
             except ModbusException as error:
+                _honour_cancellation()
                 raise self._explain(error) from None
         where = f"{span.table} {span.at}+{span.count}"
         _refuse_exception(answer, where)
@@ -107,7 +111,9 @@ class ModbusTcpBus:
                     answer = await client.write_coil(at, bool(value), device_id=unit)
                 else:
                     answer = await client.write_register(at, value, device_id=unit)
+                _honour_cancellation()
             except ModbusException as error:
+                _honour_cancellation()
                 raise self._explain(error) from None
         _refuse_exception(answer, f"write {table} {at}")
 
@@ -123,6 +129,14 @@ class ModbusTcpBus:
 
 
 _READ_CODES: Final[dict[Table, int]] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+
+
+def _honour_cancellation() -> None:
+    # The library waits by asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes
+    # together with the answer; a poller that is told to stop must not go on for ever.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _refuse_exception(answer: ModbusPDU, where: str) -> None:

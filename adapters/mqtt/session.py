@@ -127,7 +127,8 @@ class Session:
         if not self._arrivals:
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._arrived.wait()
         if not self._arrivals:
             return None
         arrival = self._arrivals.popleft()
