@@ -59,8 +59,13 @@ export function nextOf(alarm: AlarmView, { now, language: as, blind }: Moment): 
   return t(alarm.nature === "plain" ? "next.closes" : "next.awaitClear", {}, as);
 }
 
+/**
+ * A place in words, outermost first in Chinese, innermost first in English. A name that begins with the one
+ * above it says both: `教学楼`, `教学楼三层`, `化学实验室` → `教学楼三层 化学实验室`.
+ */
 export function placeOf(path: AlarmView["zone_path"], as: Language): string {
-  return path.map((zone) => said(zone, as)).join(" ");
+  const names = path.map((zone) => said(zone, as)).filter((name, place, all) => !all[place + 1]?.startsWith(name));
+  return as === "zh" ? names.join(" ") : names.reverse().join(", ");
 }
 
 function sourceOf(alarm: AlarmView, as: Language): string {

@@ -1,6 +1,6 @@
 /** Requests to the hub. One place knows the prefix, the CSRF header and the error shape. */
 
-import type { AlarmDetail, AlarmView, IncidentView, Session, Snapshot, SoundReport, Verification } from "./types";
+import type { AlarmDetail, AlarmView, Session, Snapshot, SoundReport, Verification } from "./types";
 
 const prefix = "/api/v1";
 const timeoutMs = 8000;
@@ -65,7 +65,7 @@ const at = (site: string) => `/sites/${encodeURIComponent(site)}`;
 
 export const api = {
   setUpNeeded: () => request<{ needed: boolean }>("GET", "/setup"),
-  setUp: (form: { token: string; name: string; display_name: string; password: string }) =>
+  setUp: (form: { token: string; name: string; display_name: string; password: string; station: string }) =>
     request<Session>("POST", "/setup", form),
   logIn: (form: { name: string; password: string; station: string }) => request<Session>("POST", "/session", form),
   logOut: () => request<void>("DELETE", "/session"),
@@ -73,9 +73,8 @@ export const api = {
 
   overview: (site: string) => request<Snapshot>("GET", `${at(site)}/overview`),
   alarms: (site: string, state: "open" | "all", limit: number) =>
-    request<{ alarms: AlarmView[] } | AlarmView[]>("GET", `${at(site)}/alarms?state=${state}&limit=${limit}`),
+    request<{ alarms: AlarmView[] }>("GET", `${at(site)}/alarms?state=${state}&limit=${limit}`),
   alarm: (site: string, alarm: number) => request<AlarmDetail>("GET", `${at(site)}/alarms/${alarm}`),
-  incidents: (site: string) => request<{ incidents: IncidentView[] } | IncidentView[]>("GET", `${at(site)}/incidents`),
   reportScreen: (site: string, station: string, sound: SoundReport) =>
     request<unknown>("POST", `${at(site)}/screen`, { station, sound }),
 

@@ -1,34 +1,56 @@
-/** A journal row in a few words. */
+/** A journal row in a few words. Rows hold ids, never names; the names are this screen's own. */
 
-import type { AlarmView, HazardView, IncidentView, JournalRow } from "../api/types";
-import { said, tMaybe } from "../words/language";
+import { placeOf } from "../alarm/sentence";
+import type { DeviceView, HazardView, IncidentView, JournalRow, Text, ZoneView } from "../api/types";
+import { commandNames, kindNames } from "../words/kinds";
+import { language, said, tMaybe } from "../words/language";
 
 export interface Known {
-  alarms: ReadonlyMap<number, AlarmView>;
   hazards: ReadonlyMap<number, HazardView>;
   incidents: ReadonlyMap<number, IncidentView>;
+  devices: ReadonlyMap<string, DeviceView>;
+  zones: readonly ZoneView[];
 }
 
-function textOf(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (value && typeof value === "object" && "zh" in value) return said(value as { zh: string; en: string });
-  return "";
+function textOf(row: JournalRow, key: string): string {
+  const value = row.body[key];
+  return typeof value === "string" ? value : "";
 }
 
-/** What the row is about: the thing's name where this screen knows it, else its number. */
+function zoneOf(row: JournalRow, known: Known): string {
+  const zone = textOf(row, "zone");
+  return said(known.zones.find((each) => each.zone === zone)?.name) || zone;
+}
+
+function deviceOf(id: string, known: Known): string {
+  const [device = "", address = ""] = id.split(":");
+  return [said(known.devices.get(device)?.name) || device, address].join(" ").trim();
+}
+
+function kindOf(row: JournalRow, names: Record<string, Text>): string {
+  const kind = textOf(row, "kind");
+  return said(names[kind]) || kind;
+}
+
+/** What the row is about, in words where this screen has them, else its number. */
 export function subjectOf(row: JournalRow, known: Known): string {
-  const [noun, id] = row.subject.split(/:(.*)/);
-  const body = row.body;
-  const inBody = textOf(body["kind_name"]) || textOf(body["title"]) || textOf(body["name"]);
-  const place = textOf(body["zone_name"]) || textOf(body["device_name"]);
-  if (inBody) return [inBody, place].filter(Boolean).join(" ");
-  if (noun === "alarm") {
-    const alarm = known.alarms.get(Number(id));
-    if (alarm) return `${said(alarm.kind_name)} ${said(alarm.zone_path.at(-1))}`.trim();
+  const [noun = "", id = ""] = row.subject.split(/:(.*)/);
+  switch (noun) {
+    case "alarm":
+      return [kindOf(row, kindNames) || `#${id}`, zoneOf(row, known)].join(" ").trim();
+    case "hazard":
+      return [said(known.hazards.get(Number(id))?.title) || `#${id}`, zoneOf(row, known)].join(" ").trim();
+    case "incident": {
+      const incident = known.incidents.get(Number(id));
+      return incident ? `${said(incident.title)} ${placeOf(incident.zone_path.slice(-1), language.value)}` : `#${id}`;
+    }
+    case "command":
+      return [kindOf(row, commandNames), deviceOf(textOf(row, "device"), known)].join(" ").trim();
+    case "device":
+      return deviceOf(id, known);
+    default:
+      return id || row.subject;
   }
-  if (noun === "hazard") return said(known.hazards.get(Number(id))?.title) || `#${id}`;
-  if (noun === "incident") return said(known.incidents.get(Number(id))?.title) || `#${id}`;
-  return noun === "alarm" ? `#${id}` : (id ?? row.subject);
 }
 
 export function actOf(row: JournalRow): string {
