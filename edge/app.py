@@ -135,6 +135,11 @@ class Edge:
         """Done when a thread ended by itself."""
         return self._writer.ended, self._uplink.ended
 
+    @property
+    def reception(self) -> Reception:
+        """Where observations come in."""
+        return self._reception
+
     async def start(self) -> None:
         """Start from what is on the disk; neither hub nor broker is needed for it."""
         interrupted = self._spool.known.interrupted_commands()

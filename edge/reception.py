@@ -29,7 +29,7 @@ class Reception:
     def __init__(self, writer: SpoolWriter, admission: Admission, clock: Clock) -> None:
         self._writer = writer
         self._admission = admission
-        self._collector = ReadingCollector(self._store_readings, clock)
+        self._collector = ReadingCollector(self.store_readings, clock)
         self._pending: set[asyncio.Task[None]] = set()
 
     async def take(self, observation: Observation) -> None:
@@ -86,7 +86,8 @@ class Reception:
             )
         )
 
-    def _store_readings(self, item: bytes) -> Future[None]:
+    def store_readings(self, item: bytes) -> Future[None]:
+        """Store an encoded readings item; the future is done when it is on the disk."""
         return self._writer.submit(
             lambda spool: self._admission.store_readings(spool, item), urgent=False, size=len(item)
         )
