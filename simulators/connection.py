@@ -32,6 +32,7 @@ QUEUE_LENGTH: Final = 10_000
 _SENT_LENGTH: Final = 20_000
 _TELEMETRY_LENGTH: Final = 4
 _FAREWELL_S: Final = 0.4
+_INSIST_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +169,12 @@ class Connection:
 
     @staticmethod
     async def _stop(*tasks: asyncio.Task[None]) -> None:
-        for task in tasks:
-            task.cancel()
+        # aiomqtt waits by asyncio.wait_for, which up to Python 3.11 swallows a cancellation that comes
+        # together with the answer: so it is said until it is heard.
+        while any(not task.done() for task in tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=_INSIST_S)
         # Gathered, so that no task's own end goes unheard.
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -196,7 +201,8 @@ class Connection:
             timeout = self._resend_at[0] - time.monotonic() if self._resend_at else None
             if timeout is None or timeout > 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), timeout)
+                    async with asyncio.timeout(timeout):
+                        await self._wake.wait()
 
     async def _send_due(self, client: aiomqtt.Client) -> None:
         if self._resend_at and self._resend_at[0] <= time.monotonic():

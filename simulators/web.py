@@ -65,7 +65,8 @@ class WebServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            request = await asyncio.wait_for(_read_request(reader), _PATIENCE_S)
+            async with asyncio.timeout(_PATIENCE_S):
+                request = await _read_request(reader)
             if request is None:
                 await answer(writer, 400, b"bad request", "text/plain")
             else:

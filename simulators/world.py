@@ -22,7 +22,10 @@ from simulators.storm import Storm
 
 _log = logging.getLogger(__name__)
 
-_STOP_S: Final = 1.5
+_STOP_S: Final = 1.4
+_FAREWELL_S: Final = 0.6
+"""Longer than a device takes for its farewell, which a second cancellation would cut short."""
+_CLOSE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +87,16 @@ class World:
     async def stop(self) -> None:
         """Devices say goodbye, ports close; done within two seconds."""
         await self.storm.stop()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOP_S)
+        until = asyncio.get_running_loop().time() + _STOP_S
+        while asyncio.get_running_loop().time() < until and any(not task.done() for task in self._tasks):
+            # Said until it is heard: a library may swallow a cancellation (see connection.py).
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=_FAREWELL_S)
         for server in self.media.servers():
             with suppress(TimeoutError):
-                await asyncio.wait_for(server.stop(), 0.3)
+                async with asyncio.timeout(_CLOSE_S):
+                    await server.stop()
         self.surroundings.ledger.close()
 
     def do(self, order: str) -> str:
