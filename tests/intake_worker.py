@@ -1,0 +1,73 @@
+"""One intake worker as a program of its own, so that a test can kill it. Run as
+`python -m tests.intake_worker DSN HOST PORT [--die-before-receipt N]`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hub.intake.post import Post
+from hub.intake.transaction import Court
+from hub.intake.worker import Worker
+from hub.rulebook.book import RuleBook, load_book
+from hub.rules.engine import Engine
+from hub.settings import BrokerSettings
+
+ROOT = Path(__file__).parents[1]
+
+
+def shipped_book() -> RuleBook:
+    """The rules and plans that Sanfang ships."""
+    return load_book(ROOT / "config" / "rules", ROOT / "config" / "plans")
+
+
+def make_worker(dsn: str, host: str, port: int) -> Worker:
+    """A worker with the shipped rules, not started."""
+    book = shipped_book()
+    return Worker(dsn, BrokerSettings(host=host, port=port), Court(book, lambda model: Engine(book, model)))
+
+
+@contextmanager
+def worker_process(dsn: str, host: str, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in a process of its own; killed at the end if it still lives."""
+    command = [sys.executable, "-m", "tests.intake_worker", dsn, host, str(port), *options]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def die_before_receipt(number: int) -> None:
+    """Kill this process the way the kernel would, after the commit and before the nth answer."""
+    answer = Post.answer
+    answers = 0
+
+    def die(self: Post, *arguments: Any) -> None:
+        nonlocal answers
+        answers += 1
+        if answers == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer(self, *arguments)
+
+    Post.answer = die  # type: ignore[method-assign]
+
+
+def main(arguments: list[str]) -> None:
+    if "--die-before-receipt" in arguments:
+        die_before_receipt(int(arguments[arguments.index("--die-before-receipt") + 1]))
+    worker = make_worker(arguments[0], arguments[1], int(arguments[2]))
+    signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+    worker.run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
