@@ -47,12 +47,17 @@ def measure(street: Street, samples: int, readings: int) -> dict[str, object]:
     loaded = measure_latency(street, screen, samples, "load50")
     street.edge.ask("rate 0")
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {server(street.dsn)}",
+        "machine": (
+            f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()},"
+            f" {server(street.dsn)}"
+        ),
         "ingest": {
             "readings": ingest.readings,
             "readings_per_s": round(ingest.readings_per_s),
-            "copy_rows_per_s": round(ingest.copy_rows_per_s),
-            "ratio_to_copy": round(ingest.ratio, 3),
+            "copy_raw_per_s": round(ingest.raw_per_s),
+            "copy_rows_per_s": round(ingest.rows_per_s),
+            "ratio_to_copy": round(ingest.readings_per_s / ingest.raw_per_s, 3),
+            "ratio_to_copy_rows": round(ingest.readings_per_s / ingest.rows_per_s, 3),
         },
         "alarm_latency": {
             "idle": asdict(idle),

@@ -1,4 +1,4 @@
-"""The whole street for a benchmark: database, broker, hub, and an edge that can be fed; and a person logged in."""
+"""The whole street for a benchmark: database, broker, hub, an edge that can be fed, a person logged in."""
 
 from __future__ import annotations
 
