@@ -42,7 +42,13 @@ def make_application(context: Context) -> FastAPI:
     """The application over its parts."""
     # The pages that FastAPI draws need scripts from elsewhere, which our policy forbids.
     app = FastAPI(
-        title="Sanfang", version="0.1.0", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None
+        title="Sanfang",
+        version="0.1.0",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        # An environment variable alone shall not send figures out of a school.
+        telemetry={"auto_configure": False},
     )
     app.state.context = context
     install_handlers(app)

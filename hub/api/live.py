@@ -136,6 +136,7 @@ class EventStream(Response):
     "/sites/{site}/live",
     operation_id="openLive",
     response_class=EventStream,
+    status_code=200,
     responses={
         **FAULTS,
         200: {
