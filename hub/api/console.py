@@ -9,9 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
-import hub
-
-DIST: Final = Path(hub.__file__ or "").parent / "console" / "dist"
+DIST: Final = Path(__file__).resolve().parents[1] / "console" / "dist"
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _NOT_BUILT: Final = """<!doctype html>
 <html lang="zh-CN"><meta charset="utf-8"><title>Sanfang</title>
