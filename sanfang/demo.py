@@ -37,7 +37,7 @@ from sanfang.installation import (
     require_school,
 )
 from sanfang.ports import CONTROL_PORT, accepts
-from sanfang.supervisor import Service, Supervisor, write_pid
+from sanfang.supervisor import Child, Service, Supervisor, write_pid
 
 __all__ = ["DATABASE", "DEFAULT_FOLDER", "DemoError", "DemoOptions", "run_demo"]
 
@@ -74,7 +74,7 @@ def run_demo(options: DemoOptions) -> int:
         write_pid(pid_file, os.getpid())
         with stopping_on_signals(supervisor):
             try:
-                Street(installation, supervisor).start(options.simulation)
+                Street(installation, supervisor, options.simulation).start()
                 supervisor.watch()
             finally:
                 say("Stopping …")
@@ -85,8 +85,11 @@ def run_demo(options: DemoOptions) -> int:
 
 
 def say(line: str) -> None:
-    """One line to the person."""
-    print(line, flush=True)
+    """One line to the person; where nobody reads any more (a closed pipe), the demo goes on in silence."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _name_for(folder: Path) -> str:
@@ -112,56 +115,65 @@ def stopping_on_signals(supervisor: Supervisor) -> Iterator[None]:
 class Street:
     """The parts of one demo in the order of their starting."""
 
-    def __init__(self, installation: Installation, supervisor: Supervisor) -> None:
+    def __init__(self, installation: Installation, supervisor: Supervisor, simulation: tuple[str, ...]) -> None:
         self._installation = installation
         self._supervisor = supervisor
+        self._simulation = simulation
+        self._campus: Child | None = None
         self._postgres = EmbeddedPostgres(
             installation.database_home, installation.ports["postgres"], installation.database_password
         )
 
-    def start(self, simulation: tuple[str, ...]) -> None:
+    def start(self) -> None:
         """Start all, say how to log in. Returns early when a stop is asked for meanwhile."""
         begun = time.monotonic()
         for name, where, start in (
             ("database", f"PostgreSQL, 127.0.0.1:{self._installation.ports['postgres']}", self._start_postgres),
             ("broker", f"MQTT, 127.0.0.1:{self._installation.ports['broker']}", self._start_broker),
             ("hub", f"api, worker, chores; {self._installation.console}", self._start_hub),
-            ("campus", f"simulated devices; orders: {self._installation.control}", self._start_campus),
+            ("campus", f"simulated devices; orders: {self._installation.control}", self._await_campus),
             ("edge", f"{EDGE}, reads the devices", self._start_edge),
         ):
             step = time.monotonic()
-            start(simulation)
+            start()
             if self._supervisor.stopping:
                 return
             say(f"  {name:10}ready {time.monotonic() - step:5.1f} s   {where}")
         self._invite_person(time.monotonic() - begun)
 
-    def _start_postgres(self, simulation: tuple[str, ...]) -> None:
+    def _start_postgres(self) -> None:
         self._postgres.prepare()
         self._supervisor.start(self._postgres.service())
         if not self._supervisor.stopping:
             self._postgres.ensure_database(DATABASE)
         self._installation.write_configuration(self._postgres.dsn(DATABASE))
 
-    def _start_broker(self, simulation: tuple[str, ...]) -> None:
+    def _start_broker(self) -> None:
         folder = self._installation.folder / "broker"
         self._supervisor.start(EmbeddedBroker(self._installation.ports["broker"], folder).service())
 
-    def _start_hub(self, simulation: tuple[str, ...]) -> None:
-        self._program("hub", ["hub", "--config", str(self._installation.hub_file)], self._hub_is_ready)
-
-    def _start_campus(self, simulation: tuple[str, ...]) -> None:
+    def _start_hub(self) -> None:
+        hub = self._spawn("hub", ["hub", "--config", str(self._installation.hub_file)], self._hub_is_ready)
+        # The campus does not need the hub: it opens its ports meanwhile.
         campus, control = SHIPPED / "demo" / "campus.yaml", self._installation.control
-        arguments = ["simulate", str(campus), "--control", control, *simulation]
-        self._program("simulator", arguments, lambda: accepts(self._installation.ports["control"]))
+        arguments = ["simulate", str(campus), "--control", control, *self._simulation]
+        self._campus = self._spawn("simulator", arguments, lambda: accepts(self._installation.ports["control"]))
+        self._await(hub)
 
-    def _start_edge(self, simulation: tuple[str, ...]) -> None:
+    def _await_campus(self) -> None:
+        if self._campus is not None:
+            self._await(self._campus)
+
+    def _start_edge(self) -> None:
         self._enrol()
         begun = datetime.now(UTC)
         arguments = ["edge", "--config", str(self._installation.edge_file)]
-        self._program("edge", arguments, lambda: self._hub_heard_edge_since(begun))
+        self._await(self._spawn("edge", arguments, lambda: self._hub_heard_edge_since(begun)))
 
-    def _program(self, name: str, arguments: list[str], ready: Callable[[], bool]) -> None:
+    def _await(self, child: Child) -> None:
+        child.await_ready(lambda: self._supervisor.stopping)
+
+    def _spawn(self, name: str, arguments: list[str], ready: Callable[[], bool]) -> Child:
         command = [sys.executable, "-m", "sanfang", *arguments]
         service = Service(
             name,
@@ -172,7 +184,7 @@ class Street:
             start_deadline_s=60.0,
             stop_deadline_s=15.0,
         )
-        self._supervisor.start(service)
+        return self._supervisor.spawn(service)
 
     def _hub_is_ready(self) -> bool:
         answer = get_json(f"{self._installation.console}/readyz")

@@ -224,11 +224,16 @@ class Supervisor:
     def stopping(self) -> bool:
         return self._stop.is_set()
 
-    def start(self, service: Service) -> Child:
-        """Start one more child and wait until it is ready; raises StartFailed."""
+    def spawn(self, service: Service) -> Child:
+        """Start one more child and return at once; `await_ready` it before anything depends on it."""
         child = Child(service, self._run_dir, self._log_dir)
         self._children.append(child)
         child.spawn()
+        return child
+
+    def start(self, service: Service) -> Child:
+        """Start one more child and wait until it is ready; raises StartFailed."""
+        child = self.spawn(service)
         child.await_ready(self._stop.is_set)
         return child
 

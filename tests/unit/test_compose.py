@@ -11,8 +11,9 @@ import typer.main
 import yaml
 
 from edge.settings import load_configuration
+from hub.api.server import check_http
 from hub.document import read_document
-from hub.settings import check_hub
+from hub.settings import HttpSettings, check_hub
 from sanfang.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,9 +63,10 @@ def test_the_hub_understands_its_configuration(
     file = ROOT / "config" / "container" / "hub.yaml"
     assert check_hub(read_document(file), file) == []
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    published = compose["services"]["broker"]["ports"][0]
-    assert published.startswith("127.0.0.1:")
-    assert published.endswith(f":{document['http']['port']}")
+    assert check_http(HttpSettings.model_validate(document["http"])) == []
+    port = re.sub(r"\$\{[^}]*:-(\d+)\}", r"\1", compose["services"]["database"]["ports"][0])
+    assert port == "127.0.0.1:5432:5432"
+    assert "@127.0.0.1:5432/" in document["database"]
     conf = (ROOT / "config" / "container" / "mosquitto.conf").read_text(encoding="utf-8")
     assert f"listener {document['broker']['port']} {document['broker']['host']}" in conf
 
@@ -95,7 +97,10 @@ def test_what_is_mounted_and_copied_exists(compose: dict[str, Any]) -> None:
                 assert (ROOT / source).exists(), source
 
 
-def test_all_share_the_brokers_network(compose: dict[str, Any]) -> None:
-    for name in OURS:
-        assert compose["services"][name]["network_mode"] == "service:broker"
-        assert "ports" not in compose["services"][name]
+def test_nothing_listens_beyond_the_loopback(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        published = service.get("ports", [])
+        assert all(port.startswith("127.0.0.1:") for port in published), name
+        if name in (*OURS, "broker"):
+            assert service["network_mode"] == "host"
+            assert not published, "an engine refuses both"
