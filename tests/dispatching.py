@@ -1,0 +1,197 @@
+"""A small school in a real database, with its rules, and its days as transcripts: judge, apply, look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from hub.dispatch.act import apply_act
+from hub.dispatch.due import work_due
+from hub.dispatch.verdict import apply_verdicts
+from hub.domain.act import Act
+from hub.domain.judgement import Input
+from hub.rulebook.book import RuleBook, load_book
+from hub.rules.engine import Engine
+from hub.store.checkpoint import save_checkpoints
+from hub.store.condition import ConditionState, save_conditions
+from hub.store.database import Connection, connect, site_turn, transaction
+from hub.store.journal import read_journal
+from hub.store.site import SiteTables, load_site_model, save_site
+from tests.ruling import MODEL, START
+
+SITE = "school"
+ROOT = Path(__file__).parents[1] / "config"
+EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]
+WRITES = ["door.release", "door.restore", "door.lock", "door.pulse"]
+
+
+def _name(text: str) -> dict[str, str]:
+    return {"zh": text, "en": text}
+
+
+def _devices() -> dict[str, dict[str, Any]]:
+    devices: dict[str, dict[str, Any]] = {}
+    for fact in MODEL.devices.values():
+        configuration: dict[str, Any] = {
+            "addresses": {address: {"zone": zone} for address, zone in fact.address_zones.items()}
+        }
+        if fact.device == "east-door":
+            configuration |= {"writes": WRITES, "parameters": {"escape": True}}
+        devices[fact.device] = _device(fact.family, fact.zone, configuration)
+    devices["siren"] = _device("broadcast", "teaching", {"writes": ["siren.on", "siren.off"]})
+    devices["canteen-door"] = _device("access_control", "canteen", {"writes": WRITES})
+    devices["controller"] = _device(
+        "access_control",
+        "canteen",
+        {
+            "writes": ["door.release", "door.restore"],
+            "addresses": {"1": {"zone": "teaching-3f"}, "2": {"zone": "canteen"}},
+        },
+    )
+    return devices
+
+
+def _device(family: str, zone: str, configuration: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": _name(family),
+        "family": family,
+        "zone": zone,
+        "edge": "edge",
+        "connection": "c",
+        "profile": "p",
+        "configuration": configuration,
+        "active": True,
+    }
+
+
+def make_school(dsn: str) -> None:
+    """Put the school of `tests.ruling` into a migrated database, with posts and a roster."""
+    posts = [
+        "security-room",
+        "security-chief",
+        "gate-guard",
+        "patrol-guard",
+        "duty-leader",
+        "safety-vice-principal",
+        "principal",
+        "school-doctor",
+        "floor-warden",
+        "electrician",
+        "maintenance",
+        "canteen-manager",
+    ]
+    tables = SiteTables(
+        site=SITE,
+        name=_name("学校"),
+        area=["市", "县"],
+        time_zone="Asia/Shanghai",
+        escalation={
+            "critical_s": [30, 60, 120],
+            "other_s": [90, 180, 300],
+            "posts": ["duty-leader", "safety-vice-principal", "principal"],
+        },
+        zones={
+            zone: {
+                "parent": parent,
+                "name": _name(zone),
+                "class": MODEL.zone_classes.get(zone, "general"),
+                "kind": MODEL.zone_kinds[zone],
+                "ordinal": number,
+            }
+            for number, (zone, parent) in enumerate(MODEL.zone_parents.items())
+        },
+        edges={"edge": {"name": _name("edge"), "active": True}},
+        devices=_devices(),
+        posts={post: {"name": _name(post)} for post in posts},
+        persons={f"p-{post}": {"name": "人", "contacts": []} for post in posts},
+        shifts=[
+            {"post": post, "person": f"p-{post}", "days": EVERY_DAY, "begins": time(0), "ends": time(0)}
+            for post in posts
+            if post != "electrician"
+        ],
+    )
+    with connect(dsn, application="test") as connection, transaction(connection):
+        save_site(connection, tables, version=1, digest="1", at=START)
+
+
+class School:
+    """The school at work: each method is one transaction in the site's turn."""
+
+    def __init__(self, dsn: str, book: RuleBook | None = None) -> None:
+        self.dsn = dsn
+        self.book = book or load_book(ROOT / "rules", ROOT / "plans")
+        self.connection: Connection = connect(dsn, application="test school")
+        self.engine = Engine(self.book, load_site_model(self.connection, SITE))
+        self.position = 0
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def turn(self) -> Iterator[Connection]:
+        with transaction(self.connection) as connection:
+            site_turn(connection, SITE)
+            yield connection
+
+    def feed(self, *inputs: Input, at_s: float | None = None) -> list[str]:
+        """Judge and apply as the worker does; returns the journal rows that this wrote."""
+        mark = self.seq()
+        with self.turn() as connection:
+            for each in inputs:
+                self.position += 1
+                verdicts = self.engine.judge(self.position, [each])
+                now = self._now(each, at_s)
+                self._note_condition(connection, each)
+                apply_verdicts(connection, SITE, verdicts, at=now, book=self.book)
+            save_checkpoints(connection, SITE, self.engine.changed())
+        return self.said(mark)
+
+    def act(
+        self,
+        kind: str,
+        target: object = "",
+        /,
+        at_s: float = 1000,
+        actor: str = "7",
+        reason: str = "",
+        **given: Any,
+    ) -> dict[str, Any]:
+        """A person's act."""
+        act = Act(SITE, actor, "desk-1", kind, str(target), reason, given)
+        with self.turn() as connection:
+            return apply_act(connection, act, at=START + timedelta(seconds=at_s), book=self.book)
+
+    def due(self, at_s: float) -> list[str]:
+        """What the chores do at that moment."""
+        mark = self.seq()
+        with self.turn() as connection:
+            work_due(connection, SITE, at=START + timedelta(seconds=at_s), book=self.book)
+        return self.said(mark)
+
+    def seq(self) -> int:
+        rows = self.journal()
+        return rows[-1]["seq"] if rows else 0
+
+    def journal(self, after: int = 0) -> list[dict[str, Any]]:
+        return read_journal(self.connection, SITE, after=after, limit=10_000)
+
+    def said(self, after: int) -> list[str]:
+        return [f"{row['subject']} {row['kind']}" for row in self.journal(after)]
+
+    def _now(self, each: Input, at_s: float | None) -> datetime:
+        if at_s is not None:
+            return START + timedelta(seconds=at_s)
+        return getattr(each, "recorded_at", None) or getattr(each, "at", START)
+
+    def _note_condition(self, connection: Connection, each: Any) -> None:
+        if getattr(each, "active", None) is not None:
+            state = ConditionState(each.active, each.observed_at, each.recorded_at, each.id)
+            save_conditions(connection, SITE, {(each.device, each.address, each.kind): state})
+
+
+def kinds(said: Sequence[str]) -> list[str]:
+    """The journal kinds alone."""
+    return [each.partition(" ")[2] for each in said]
