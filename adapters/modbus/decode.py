@@ -186,7 +186,9 @@ class Decoder:
         table = image.get(entry.table, {})
         words = [table.get(at + n) for n in range(WORDS[entry.type])]
         value = _convert(entry, [word for word in words if word is not None])
-        quality = Quality.GOOD if math.isfinite(value) else Quality.BAD
+        quality = Quality.GOOD
+        if not math.isfinite(value):
+            value, quality = math.nan, Quality.BAD
         out.found.readings.append(Reading(self._device, address, entry.point, value, quality, None))
         for limit in entry.limits:
             active = limit.judge(value) if quality is Quality.GOOD else None
