@@ -180,7 +180,7 @@ class Street:
             command,
             ready,
             environment=self._installation.environment(),
-            directory=self._installation.folder,
+            directory=self._installation.run_dir,  # its parent has folders named as our packages
             start_deadline_s=60.0,
             stop_deadline_s=15.0,
         )
