@@ -53,7 +53,7 @@ def derive_key(root_secret: bytes, key_number: int) -> bytes:
 def encode_header(header: Header) -> bytes:
     """The header's bytes; raises ValueError for names that are none."""
     for name in (header.site, header.edge):
-        if not NAME.match(name):
+        if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a name")
     site, edge = header.site.encode(), header.edge.encode()
     lane = int(header.lane) if header.lane is not None else 0
@@ -114,7 +114,7 @@ def read_header(frame: bytes) -> tuple[Header, int]:
         )
     except ValueError as error:
         raise MalformedFrame(str(error)) from None
-    if not NAME.match(site) or not NAME.match(edge):
+    if not NAME.fullmatch(site) or not NAME.fullmatch(edge):
         raise MalformedFrame(f"sender {site!r}/{edge!r} is not a name")
     return header, length
 
@@ -166,7 +166,7 @@ def decode_item(data: bytes) -> Item:
                 raise MalformedItem(f"kind: {event.kind!r} is not in the vocabulary")
             if kind.condition != (event.active is not None):
                 raise MalformedItem(f"active: {event.active!r} does not fit {event.kind}")
-            if not NAME.match(event.device):
+            if not NAME.fullmatch(event.device):
                 raise MalformedItem(f"device: {event.device[:80]!r} is not a name")
     return item
 

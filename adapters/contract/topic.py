@@ -10,7 +10,9 @@ from adapters.contract.vocabulary import Lane
 
 ROOT: Final = "sanfang"
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9_.-]{0,62}$")
-"""What a site, edge, zone or device may be called; no MQTT wildcard can stand in it."""
+"""What a site, edge, zone or device may be called; no MQTT wildcard can stand in it. To be used with
+`fullmatch`: Python's `$` lets a line feed at the end through.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Sender:
 
     def __post_init__(self) -> None:
         for field, name in (("site", self.site), ("edge", self.edge)):
-            if not NAME.match(name):
+            if not NAME.fullmatch(name):
                 raise ValueError(f"{field}: {name!r} is not a name; use a-z 0-9 _ . - (63 at most)")
 
     def __str__(self) -> str:

@@ -56,12 +56,16 @@ class Host:
         self.taken: list[Observation] = []
         self.hold = False
         """Leave observations unsettled from now on."""
+        self.ended = False
 
     async def run(self) -> None:
-        async for observation in self.adapter.observations():
-            self.taken.append(observation)
-            if observation.settle and not self.hold:
-                await observation.settle()
+        try:
+            async for observation in self.adapter.observations():
+                self.taken.append(observation)
+                if observation.settle and not self.hold:
+                    await observation.settle()
+        finally:
+            self.ended = True
 
     @property
     def events(self) -> list[Event]:
