@@ -17,7 +17,7 @@ from simulators.ledger import iso
 from simulators.media import Media
 
 _log = logging.getLogger(__name__)
-Field_ = str | int | float | bool
+Value = str | int | float | bool
 
 
 class MqttSettings(DeviceSettings):
@@ -58,7 +58,7 @@ class MqttDevice(Device):
         self.connection.set_online(online)
 
     def tell(
-        self, word: str, kind: str, active: bool | None = None, address: str = "", **fields: Field_
+        self, word: str, kind: str, active: bool | None = None, address: str = "", **fields: Value
     ) -> None:
         """Send an event message: `word` is its type on the wire, `kind` the vocabulary's name for it.
         The ledger has it before the queue does. Raises OrderRefused where the device cannot take it.
@@ -67,13 +67,13 @@ class MqttDevice(Device):
         if self.connection.full:
             raise OrderRefused(f"{self.name} has {self.connection.waiting} events waiting for the broker")
         identity = f"{self.name}-{self._boot}-{next(self._count)}"
-        payload: dict[str, Field_] = {"id": identity, "type": word, **fields}
+        payload: dict[str, Value] = {"id": identity, "type": word, **fields}
         if active is not None:
             payload["active"] = active
         payload["at"] = iso(self.report(kind, active, address, identity))
         self.connection.send_event(json.dumps(payload).encode())
 
-    def show(self, what: str, fields: Mapping[str, Field_]) -> None:
+    def show(self, what: str, fields: Mapping[str, Value]) -> None:
         """Publish a retained state."""
         payload = {**fields, "at": iso(self.surroundings.now())}
         self.connection.show(what, json.dumps(payload).encode())

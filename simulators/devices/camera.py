@@ -52,7 +52,8 @@ class Camera(Device):
         media.streams[settings.stream].sources[settings.picture or settings.device] = self
 
     def acts(self) -> Mapping[str, Act]:
-        acts = dict(super().acts())
+        # Several cameras share one port, so none of them can be unreachable alone: `lose` is its silence.
+        acts = {verb: act for verb, act in super().acts().items() if verb != "offline"}
         for verb, (begins, ends) in _SAYS.items():
             acts[verb] = Act("on|off", f"{begins}, {ends}", partial(self._switch, verb))
         return acts
@@ -68,7 +69,7 @@ class Camera(Device):
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._drawn_at + 1.0 / self._settings.fps - loop.time()))
         self._drawn_at = loop.time()
-        if self.offline or self.conditions["lose"]:
+        if self.conditions["lose"]:
             return None
         if self._last is None or not self.conditions["freeze"]:
             people = round(self._settings.people * self.surroundings.bustle())

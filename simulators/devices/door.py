@@ -79,7 +79,8 @@ class Door(MqttDevice):
         if self.jammed:
             return  # a jammed lock moves nothing and so says nothing
         self.command = command
-        self.released = what == "release"
+        # A pulse on a released door ends nothing: people may still be on their way out.
+        self.released = what == "release" or (what == "pulse" and self.released)
         self.locked = {"release": False, "pulse": False, "lock": True}.get(what, self.normally_locked)
         self._show_state()
         if what == "pulse":
