@@ -29,7 +29,7 @@ from hub.intake.warden import Warden
 from hub.rulebook.book import load_book
 from hub.rules.engine import Engine
 from hub.settings import BrokerSettings, HubSettings
-from hub.store.database import connect, hold_site, store_errors
+from hub.store.database import connect, hold_site, watched
 from hub.store.history import journal_heads
 from hub.store.migration import layout_of
 from hub.store.partition import open_partitions
@@ -101,7 +101,7 @@ class Worker:
     def _work_connected(self) -> None:
         connection = prepare_connection(connect(self._database, application="sanfang worker"))
         try:
-            with store_errors():
+            with watched(connection):
                 self._clerk = clerk = Clerk(connection, self._court, self._warden.offset)
                 self._gate.reload()
                 self._due = dict.fromkeys(self._due, 0.0)

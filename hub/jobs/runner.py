@@ -21,7 +21,7 @@ from hub.jobs.chore import Chore
 from hub.jobs.deadline import deadline_chore
 from hub.rulebook.book import load_book
 from hub.settings import HubSettings
-from hub.store.database import Connection, connect, hold_role, limit_statements, store_errors
+from hub.store.database import Connection, connect, hold_role, limit_statements, watched
 from hub.store.liveness import save_liveness
 from hub.store.site import list_sites
 
@@ -53,8 +53,7 @@ class Runner:
         delay_s, away = _BACK_OFF_S[0], False
         while not self._stopping.is_set():
             try:
-                with store_errors():
-                    connection = limit_statements(connect(self._database, application="sanfang chores"))
+                connection = connect(self._database, application="sanfang chores")
             except StoreUnavailable as error:
                 if not away:
                     _log.warning("the database is away: %s", error)
@@ -64,8 +63,8 @@ class Runner:
                 continue
             delay_s, away = _BACK_OFF_S[0], False
             try:
-                with store_errors():
-                    self._work_connected(connection)
+                with watched(connection):
+                    self._work_connected(limit_statements(connection))
             except StoreUnavailable as error:
                 _log.warning("the database went away: %s", error)
             finally:

@@ -38,7 +38,7 @@ def connect(dsn: str, *, application: str) -> Connection:
 
     Raises StoreUnavailable.
     """
-    with store_errors():
+    with _store_errors():
         connection = psycopg.connect(dsn, autocommit=True, application_name=application, **_KEEPALIVE)
         connection.execute("SET TIME ZONE 'UTC'")
         return connection
@@ -81,7 +81,7 @@ def open_pool(dsn: str, *, application: str, size: int) -> Pool:
 @contextmanager
 def borrow(pool: Pool) -> Iterator[Connection]:
     """A connection of the pool; raises StoreUnavailable."""
-    with store_errors(), pool.connection() as connection:
+    with _store_errors(), pool.connection() as connection:
         yield connection
 
 
@@ -90,7 +90,7 @@ def transaction(connection: Connection) -> Iterator[Connection]:
     """All or nothing; inside another transaction a savepoint. Raises StoreUnavailable when the
     database went away; then nothing was changed.
     """
-    with store_errors(), connection.transaction():
+    with _store_errors(), connection.transaction():
         yield connection
 
 
@@ -117,19 +117,19 @@ def reading(connection: Connection) -> Iterator[Connection]:
 @contextmanager
 def watched(connection: Connection) -> Iterator[Connection]:
     """Queries outside a transaction, on a connection of one's own; raises StoreUnavailable."""
-    with store_errors():
+    with _store_errors():
         yield connection
 
 
 def listen(connection: Connection, channel: str) -> None:
     """Subscribe this connection, which is its owner's alone, to NOTIFY on a channel."""
-    with store_errors():
+    with _store_errors():
         connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
 
 def await_notices(connection: Connection, timeout_s: float) -> set[str]:
     """The payloads of the notices that came, as soon as there is one; empty after `timeout_s`."""
-    with store_errors():
+    with _store_errors():
         return {notice.payload for notice in connection.notifies(timeout=timeout_s, stop_after=1)}
 
 
@@ -198,10 +198,10 @@ _REFUSED = (
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     """What says "not now" (connection lost, disk full, time-out, lock) becomes StoreUnavailable;
-    what says "your data is wrong" passes: it is poison, and its caller isolates it. `transaction`,
-    `savepoint` and `borrow` have it built in; a loop over single statements puts it around itself.
+    what says "your data is wrong" passes: it is poison, and its caller isolates it. It is built
+    into `transaction`, `savepoint` and `borrow`; a loop over single statements is `watched`.
     """
     try:
         yield
