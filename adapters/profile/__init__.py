@@ -1,7 +1,7 @@
 """Device profiles: what a device's topics, registers or pictures mean in the trade's words.
 
 A profile is data, one YAML file per vendor and model in `config/profiles/`; it holds a product's
-numbers so that a driver does not. `docs/profiles.md` and the JSON schema are generated from the models.
+numbers so that a driver does not. The models say what may stand in one.
 """
 
 from adapters.profile.camera import CameraSection
