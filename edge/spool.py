@@ -152,7 +152,7 @@ class Spool:
         relief = find_relief(
             self.held_bytes(Lane.TELEMETRY),
             self.held_bytes(Lane.ALARM),
-            sum(row.sheddable_bytes for row in self._rows.values()),
+            self.sheddable_bytes(),
             self.budget,
         )
         return Shed(
@@ -163,6 +163,10 @@ class Spool:
     def held_bytes(self, lane: Lane) -> int:
         """Bytes held on a lane, over all epochs."""
         return sum(row.held_bytes for row in self._rows.values() if row.lane is lane)
+
+    def sheddable_bytes(self) -> int:
+        """Bytes of alarm items that may be dropped, over all epochs."""
+        return sum(row.sheddable_bytes for row in self._rows.values())
 
     def marks(self) -> list[LaneMark]:
         """Every lane of every epoch that still holds something, oldest first, and the present one's."""
@@ -212,7 +216,7 @@ class Spool:
         return dropped
 
     def _bury(self, row: _Row, first: int, last: int, now_us: int) -> None:
-        """Replace items by a tombstone, joined with its neighbours so that their number stays small."""
+        """Replace items by a tombstone, joined with the one before it: dropping goes from old to new."""
         place = (row.epoch, row.lane)
         self._db.execute(
             "DELETE FROM item WHERE epoch = ? AND lane = ? AND seq BETWEEN ? AND ?", (*place, first, last)
@@ -222,15 +226,6 @@ class Spool:
             "ORDER BY first DESC LIMIT 1",
             (*place, first, first),
         ).fetchone()
-        after = self._db.execute(
-            "SELECT first + count - 1 FROM tombstone WHERE epoch = ? AND lane = ? AND first = ?",
-            (*place, last + 1),
-        ).fetchone()
-        if after is not None:
-            self._db.execute(
-                "DELETE FROM tombstone WHERE epoch = ? AND lane = ? AND first = ?", (*place, last + 1)
-            )
-            last = after[0]
         if before is not None:
             first = before[0]
         self._db.execute(

@@ -64,6 +64,7 @@ class SpoolWriter:
         self._wake = threading.Condition()
         self._urgent: deque[_Queued] = deque()
         self._telemetry: deque[_Queued] = deque()
+        self._group: list[_Queued] = []
         self._stopping = False
         self._failing_since: int | None = None
         self._thread = threading.Thread(target=self._guard, name="spool", daemon=True)
@@ -106,7 +107,7 @@ class SpoolWriter:
             self.ended.set_result(None)
         with self._wake:
             self._stopping = True
-            for queued in (*self._urgent, *self._telemetry):
+            for queued in (*self._group, *self._urgent, *self._telemetry):
                 queued.future.cancel()
         self._spool.close()
 
@@ -121,9 +122,10 @@ class SpoolWriter:
                     self._failing_since is not None or not (self._urgent or self._telemetry)
                 ):
                     return
-                group = self._take_group(urgent_turn)
+                self._group = self._take_group(urgent_turn)
             urgent_turn = not urgent_turn or not self._telemetry
-            self._write_group(group)
+            self._write_group(self._group)
+            self._group = []
 
     def _take_group(self, urgent_turn: bool) -> list[_Queued]:
         # Turns are taken, so that neither a storm of alarms nor telemetry starves the other.

@@ -246,7 +246,9 @@ def test_a_lossless_street_sends_nothing_twice() -> None:
         if turn % 50 == 0:
             machine.append(Lane.ALARM, 1)
         sent += machine.send(1_000)
-        outstanding = [message for message in machine.up if isinstance(message, Message) and len(message.items) > 1]
+        outstanding = [
+            message for message in machine.up if isinstance(message, Message) and len(message.items) > 1
+        ]
         assert len(outstanding) <= 2 * LIMITS.window_messages
         machine.hub_takes(1_000)
         machine.edge_hears(1_000)

@@ -20,7 +20,9 @@ def make_window(alarm: int = 0, telemetry: int = 0, older: list[LaneMark] | None
     return window
 
 
-def send_next(window: Window, count: int = 1, now: int = 0, *, telemetry_allowed: bool = True) -> tuple[int, bool] | None:
+def send_next(
+    window: Window, count: int = 1, now: int = 0, *, telemetry_allowed: bool = True
+) -> tuple[int, bool] | None:
     send = window.next_to_send(telemetry_allowed=telemetry_allowed)
     if send is None:
         return None
@@ -141,4 +143,6 @@ def test_the_exchange_claims_to_hold_only_what_was_not_receipted() -> None:
     window.take_receipt([(EPOCH, Lane.ALARM, 4)], now=0)
     status = window.statuses()[0]
     assert (status.last_assigned, status.lowest_held, status.cursor) == (10, 5, 4)
-    assert window.take_receipt([(EPOCH, Lane.ALARM, 2)], now=0) == [], "a restored hub knows less; nothing comes back"
+    assert window.take_receipt([(EPOCH, Lane.ALARM, 2)], now=0) == [], (
+        "a restored hub knows less; nothing comes back"
+    )
