@@ -145,14 +145,14 @@ class Child:
         deadline = time.monotonic() + service.start_deadline_s
         while not stopped():
             code = self.exit_code()
-            late = time.monotonic() > deadline or failures >= START_TRIES
+            given_up = time.monotonic() > deadline or (code is not None and failures >= START_TRIES)
             if code == 2 and service.command[0] == sys.executable:
                 raise StartFailed(f"{service.name} refused to start:\n{log_tail(self.log)}")
-            if code is not None and not late:
+            if code is not None and not given_up:
                 failures += 1
                 time.sleep(restart_delay_s(failures))
                 self.spawn()
-            elif late:
+            elif given_up:
                 self.stop()
                 raise StartFailed(
                     f"{service.name} does not become ready; its log {self.log} ends:\n{log_tail(self.log)}"
