@@ -377,6 +377,8 @@ def test_readings_the_rules_fail_on_are_stored_and_a_broken_tick_does_not_stop_t
     items = [pack_values("lab-air", "temperature_c", [value]) for value in (20.0, 5_000.0, 21.0)]
     assert receipted(hub.telemetry(1, items), Lane.TELEMETRY) == 3
     assert sorted(hub.rows("SELECT value FROM readings")) == [(20.0,), (21.0,), (5_000.0,)]
+    # The failed batch had numbered the series in memory; that memory must be gone.
+    assert hub.rows("SELECT device, point FROM series") == [("lab-air", "temperature_c")]
     assert any(kind == "rule.broken" for _, kind in hub.open_alarms())
     hub.clerk.write(SITE, lambda held: build_tick(held, datetime.now(UTC)))
     assert receipted(hub.alarms(1, [press()])) == 1
