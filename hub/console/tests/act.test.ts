@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { nextAct, refusalOf } from "../src/alarm/act";
-import { sampleAlarm } from "./sample";
+import { isAbnormal, spreadOf } from "../src/alarm/neighbour";
+import { iso, sampleAlarm, sampleDevice } from "./sample";
 
 describe("the four acts", () => {
   it("refuses with a reason", () => {
@@ -29,5 +30,23 @@ describe("the four acts", () => {
     expect(nextAct(sampleAlarm({ state: "latched", active: false }))).toBe("verify");
     expect(nextAct(sampleAlarm({ state: "latched", active: false, verification: "real" }))).toBe("reset");
     expect(nextAct(sampleAlarm({ state: "acknowledged", verification: "real" }))).toBeNull();
+  });
+});
+
+describe("what is abnormal", () => {
+  it("is silence, and conditions that an ordinary day does not have", () => {
+    const condition = { kind_name: { zh: "", en: "" }, address: "", active: true, since: null };
+    expect(isAbnormal(sampleDevice())).toBe(false);
+    expect(isAbnormal(sampleDevice({ conditions: [{ ...condition, kind: "door.opened" }] }))).toBe(false);
+    expect(isAbnormal(sampleDevice({ conditions: [{ ...condition, kind: "door.forced" }] }))).toBe(true);
+    expect(isAbnormal(sampleDevice({ state: "unknown" }))).toBe(true);
+  });
+
+  it("shows an origin and a spread among alarms of one family and building, first one first", () => {
+    const later = sampleAlarm({ alarm: 2, observed_at: iso(9) });
+    const door = sampleAlarm({ alarm: 3, kind: "door.forced", observed_at: iso(-9) });
+    const elsewhere = sampleAlarm({ alarm: 4, zone_path: [{ zh: "食堂", en: "canteen" }], observed_at: iso(-9) });
+    const own = sampleAlarm({ alarm: 1 });
+    expect(spreadOf(own, [later, door, elsewhere, own]).map((each) => each.alarm)).toEqual([1, 2]);
   });
 });

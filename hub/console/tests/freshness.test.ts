@@ -43,7 +43,7 @@ describe("what the screen does not know", () => {
   });
 
   it("is blind when the hub does not store, since it first said so", () => {
-    const beat = sampleBeat({ storing: false, counts: null });
+    const beat = sampleBeat({ storing: false });
     expect(faultsOf(hear({ beat, notStoringSince: noon - 7000 }))[0]).toMatchObject({
       kind: "storing",
       reach: "blind",

@@ -18,8 +18,23 @@ export function spreadOf(alarm: AlarmView, open: readonly AlarmView[]): AlarmVie
     .sort((a, b) => Date.parse(a.observed_at) - Date.parse(b.observed_at) || a.alarm - b.alarm);
 }
 
+/** Conditions of an ordinary day: recorded, nothing to look at. */
+const ordinary = new Set([
+  "door.opened",
+  "door.locked",
+  "door.unlocked",
+  "area.armed",
+  "barrier.raised",
+  "barrier.lowered",
+  "camera.motion",
+]);
+
+export function isOrdinary(condition: { kind: string }): boolean {
+  return ordinary.has(condition.kind);
+}
+
 export function isAbnormal(device: DeviceView): boolean {
-  return device.state !== "online" || device.conditions.some((condition) => condition.active !== false);
+  return device.state !== "online" || device.conditions.some((condition) => !isOrdinary(condition));
 }
 
 /** Devices of the same zone that are abnormal or silent, other than the alarm's own. */

@@ -48,7 +48,7 @@ export function nextOf(alarm: AlarmView, { now, language: as, blind }: Moment): 
   if (awaitsAcknowledgement(alarm)) {
     const due = instant(alarm.next_escalation_at);
     if (blind) return t("next.escalationUnknown", {}, as);
-    if (due === null) return t("next.noEscalation", {}, as);
+    if (due === null) return t(alarm.escalation_level > 0 ? "next.escalatedAll" : "next.noEscalation", {}, as);
     const who = nameOfTarget(alarm, as);
     if (due <= now) return t("next.escalating", { who }, as).trim();
     const span = spanInWords(due - now, as);

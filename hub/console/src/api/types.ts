@@ -263,8 +263,8 @@ export interface Beat {
   storing: boolean;
   seq: number;
   missing: string[];
-  /** Null while they cannot be known. */
-  counts: Counts | null;
+  /** Where `missing` is not empty, the last that were known. */
+  counts: Counts;
 }
 
 /** An alarm-lane item that no receipt covers yet: heard, but neither judged nor stored. */

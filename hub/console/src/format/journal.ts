@@ -48,6 +48,9 @@ export function subjectOf(row: JournalRow, known: Known): string {
       return [kindOf(row, commandNames), deviceOf(textOf(row, "device"), known)].join(" ").trim();
     case "device":
       return deviceOf(id, known);
+    case "account":
+    case "session":
+      return "";
     default:
       return id || row.subject;
   }

@@ -1,19 +1,22 @@
 /** The acts of the person at this screen: sent, awaited, never shown as done before the hub says so. */
 
-import { reactive, ref } from "vue";
+import { reactive, ref, watch } from "vue";
 import { refusalOf, type Act } from "../alarm/act";
 import { api, ApiError } from "../api/client";
 import type { AlarmView, Verification } from "../api/types";
+import { keyOf } from "../sound/policy";
 import { t } from "../words/language";
 import { session, site } from "./session";
+import { selected } from "./selection";
 import { applyAlarm, reach, state } from "./site";
 import { silenceStation, sounding } from "./sound";
-import { keyOf } from "../sound/policy";
 
 /** Acts under way: alarm → act. */
 export const pending = reactive(new Map<number, Act>());
 /** The last act's failure or refusal, in words; empty: none. */
 export const notice = ref("");
+
+watch(selected, () => (notice.value = ""));
 
 export function reasonOf(act: Act, error: unknown): string {
   const refused = error instanceof ApiError ? error : null;
@@ -47,7 +50,7 @@ async function perform(act: Act, alarm: AlarmView, send: (site: string) => Promi
 
 function refused(act: Act, alarm: AlarmView): boolean {
   const why = refusalOf(act, alarm, sounding.value.audible.has(keyOf(alarm)));
-  if (why !== null) notice.value = t("act.failed", { act: t(`act.${act}`), reason: t(why) });
+  if (why !== null) notice.value = t("act.refused", { act: t(`act.${act}`), reason: t(why) });
   return why !== null;
 }
 

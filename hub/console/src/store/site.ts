@@ -20,7 +20,7 @@ import type {
 import { clockAheadMs, followHub, hubNow, monotonicNow } from "./clock";
 import { faultsOf, reachOf } from "./freshness";
 
-const recentKept = 40;
+const recentKept = 60;
 
 export interface SiteState {
   site: Snapshot["site"] | null;
