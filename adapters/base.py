@@ -64,6 +64,8 @@ class Reading:
     quality: Quality
     observed_at: int | None
     """Microseconds since the epoch by the device's clock; None where the device gives no time."""
+    replayed: bool = False
+    """Out of a memory, such as a broker's retained message: true when it was said, not news now."""
 
 
 @dataclass(frozen=True, slots=True)

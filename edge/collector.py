@@ -42,6 +42,7 @@ class ReadingCollector:
         self._observed_at = array("q")
         self._value = array("d")
         self._quality = bytearray()
+        self._replayed = False
         self._series_bytes = 0
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -63,6 +64,9 @@ class ReadingCollector:
         now = self._clock.now_us()
         stored: asyncio.Future[None] | None = None
         for reading in readings:
+            if reading.replayed is not self._replayed:
+                self.flush()  # an item is all news or all memory
+                self._replayed = reading.replayed
             name = (reading.device, reading.address, reading.point)
             place = self._series.get(name)
             if place is None:
@@ -119,6 +123,7 @@ class ReadingCollector:
             observed_at=self._observed_at.tobytes(),
             value=self._value.tobytes(),
             quality=bytes(self._quality),
+            replayed=self._replayed,
         )
         self._series = {}
         self._index, self._observed_at, self._value = array("H"), array("q"), array("d")

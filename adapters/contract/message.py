@@ -91,7 +91,8 @@ class EventItem(msgspec.Struct, array_like=True, frozen=True, tag=1):
 
 class ReadingsItem(msgspec.Struct, array_like=True, frozen=True, tag=2):
     """Many readings by columns. `series` names (device, address, point); the columns are packed
-    little-endian: `index` u16 into series, `observed_at` i64, `value` f64, `quality` u8.
+    little-endian: `index` u16 into series, `observed_at` i64, `value` f64, `quality` u8. `replayed`: all
+    of them come out of a memory (a broker's retained message), so that their age proves no wrong clock.
     """
 
     edge_at: int
@@ -100,6 +101,7 @@ class ReadingsItem(msgspec.Struct, array_like=True, frozen=True, tag=2):
     observed_at: bytes
     value: bytes
     quality: bytes
+    replayed: bool = False
 
 
 class ResultItem(msgspec.Struct, array_like=True, frozen=True, tag=3):
@@ -219,6 +221,8 @@ def pack_readings(
     edge_at: int,
     series: list[tuple[str, str, str]],
     columns: ReadingColumns,
+    *,
+    replayed: bool = False,
 ) -> ReadingsItem:
     """Build a readings item from columns."""
     return ReadingsItem(
@@ -228,6 +232,7 @@ def pack_readings(
         observed_at=columns.observed_at.astype("<i8").tobytes(),
         value=columns.value.astype("<f8").tobytes(),
         quality=columns.quality.astype("u1").tobytes(),
+        replayed=replayed,
     )
 
 

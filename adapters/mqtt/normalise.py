@@ -81,6 +81,8 @@ class _Context:
                 attributes=attributes,
                 raw=self.message.payload[:MAX_RAW_BYTES],
                 identity=identity,
+                # A state out of the broker's memory is true since it was said; it proves no wrong clock.
+                replayed=self.message.retained,
             )
         )
 
@@ -191,7 +193,15 @@ def _compile_reading(entry: MqttReading) -> Callable[[_Context], None]:
         elif context.message.retained and context.observed_at is None:
             quality = Quality.UNCERTAIN  # out of a broker's memory, of unknown age
         context.out.readings.append(
-            Reading(context.message.device, context.address, entry.point, number, quality, context.observed_at)
+            Reading(
+                context.message.device,
+                context.address,
+                entry.point,
+                number,
+                quality,
+                context.observed_at,
+                context.message.retained,
+            )
         )
         for limit in entry.limits:
             if quality is Quality.GOOD and (active := limit.judge(number)) is not None:

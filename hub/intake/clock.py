@@ -84,8 +84,10 @@ class ReadingTimes:
     drift: npt.NDArray[np.bool_]
 
 
-def reading_times(observed_at: npt.NDArray[np.int64], edge: EdgeTime) -> ReadingTimes:
-    """The same for a column of readings."""
+def reading_times(
+    observed_at: npt.NDArray[np.int64], edge: EdgeTime, *, replayed: bool = False
+) -> ReadingTimes:
+    """The same for a column of readings, all of them news or all of them replayed."""
     said = np.clip(observed_at, _LEAST, _MOST)
     off = np.abs(said - edge.at) > TOLERANCE_US
     if not off.any():
@@ -94,6 +96,8 @@ def reading_times(observed_at: npt.NDArray[np.int64], edge: EdgeTime) -> Reading
         shifted = said + edge.shift
         by_edge = off & (np.abs(shifted - edge.at) <= TOLERANCE_US)
         said, off = np.where(by_edge, shifted, said), off & ~by_edge
+    if replayed:
+        off &= said > edge.at  # the past is what a memory is about; the future is a clock that is wrong
     return ReadingTimes(np.where(off, np.int64(edge.at), said), off)
 
 

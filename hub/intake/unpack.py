@@ -248,7 +248,7 @@ def _take_readings(parcel: Parcel, book: SeriesBook, origin: Origin, item: Readi
     series = book.find(origin.edge, item.series, parcel)
     numbers = np.array([each.number for each in series], np.int32)[columns.index]
     edge = _edge_time(parcel.recorded_at, origin, item.edge_at)
-    times = reading_times(columns.observed_at, edge)
+    times = reading_times(columns.observed_at, edge, replayed=item.replayed)
     begin, end = (microseconds(bound) for bound in open_range(parcel.recorded_at))
     addressed = numbers != _REFUSED
     in_range = (times.observed_at >= begin) & (times.observed_at < end)
@@ -257,7 +257,7 @@ def _take_readings(parcel: Parcel, book: SeriesBook, origin: Origin, item: Readi
     if edge.uncertain or times.drift.any():
         doubted = (times.drift | edge.uncertain) & (quality == Quality.GOOD)
         quality = np.where(doubted, np.uint8(Quality.UNCERTAIN), quality)
-    if book.drifting or times.drift.any():
+    if times.drift.any() or (book.drifting and not item.replayed):
         _note_drifts(parcel, item, columns.index[addressed], times.drift[addressed])
     whole = bool(good.all())
     block = (
@@ -340,7 +340,7 @@ def _hold_readings(
             part = ReadingColumns(
                 columns.index[rows], columns.observed_at[rows], columns.value[rows], columns.quality[rows]
             )
-            payload = encode_payload(pack_readings(item.edge_at, item.series, part))
+            payload = encode_payload(pack_readings(item.edge_at, item.series, part, replayed=item.replayed))
             hold(parcel, origin, payload, error, device="", ordinal=int(np.flatnonzero(rows)[0]))
 
 

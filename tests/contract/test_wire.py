@@ -383,4 +383,4 @@ def test_strange_topics_are_none_of_ours(topic: str) -> None:
 
 def test_each_wire_error_has_its_own_code() -> None:
     codes = [error.code for error in (WireError, *WireError.__subclasses__())]
-    assert len(codes) == len(set(codes)) == 6
+    assert len(codes) == len(set(codes))
