@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 RECORDED_RANK: Final = 4
 """Rank of what is only recorded: it goes before any alarm when the spool is full."""
 TELEMETRY_RANK: Final = 9
+PANEL_RESET: Final = "fire.reset"
+"""The hub takes it as the end of every fire condition of that panel; what still holds must be news again."""
 _TEXT_BYTES: Final = 512
 
 
@@ -126,6 +128,8 @@ class Admission:
             spool.known.remember_seen(key, event.identity)
         if judgement.state is not None:
             spool.known.set_condition(key, judgement.state)
+        if event.kind == PANEL_RESET:
+            spool.known.forget_active(event.device, "fire.")
         admitted = self._chattering.admit(event, now)
         for told in admitted[1:]:
             self._note_state(spool, told)

@@ -17,11 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from adapters.registry import load_drivers
-
 from adapters.base import Adapter, AdapterError, Driver
 from adapters.contract.message import Command, Settings
 from adapters.contract.vocabulary import Lane
+from adapters.registry import load_drivers
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
 from edge.clock import Clock, SystemClock

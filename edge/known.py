@@ -61,6 +61,17 @@ class Known:
         """Where a kind of condition is active, as far as the hub was told."""
         return [key for key, state in self._conditions.items() if key.kind == kind and state.active]
 
+    def forget_active(self, device: str, prefix: str) -> None:
+        """Forget a device's active conditions whose kind begins so: what still holds is told anew."""
+        gone = [
+            key
+            for key, state in self._conditions.items()
+            if state.active and key.device == device and key.kind.startswith(prefix)
+        ]
+        for key in gone:
+            self._db.execute("DELETE FROM condition WHERE device = ? AND address = ? AND kind = ?", key)
+            del self._conditions[key]
+
     def forget_conditions(self, keep_devices: Collection[str] = ()) -> None:
         """Forget the conditions of all devices but these: what comes back is told anew."""
         gone = [key for key in self._conditions if key.device not in keep_devices]

@@ -196,6 +196,13 @@ class SpoolMachine(RuleBasedStateMachine):
                 if item is not None
             )
             assert self.spool.held_bytes(lane) == held
+        assert self.spool.sheddable_bytes() == sum(
+            len(item[0]) + ITEM_OVERHEAD_BYTES
+            for (_, lane), track in self.model.tracks.items()
+            if lane is Lane.ALARM
+            for item in track.items.values()
+            if item is not None and item[1] >= SHEDDABLE_RANK
+        )
         open_epochs = {
             epoch
             for (epoch, _), track in self.model.tracks.items()
@@ -217,6 +224,7 @@ class SpoolMachine(RuleBasedStateMachine):
         with closing(open_readable(self.path)) as db:
             rows = set(db.execute("SELECT epoch, lane, seq FROM item"))
             ranges = db.execute("SELECT epoch, lane, first, count FROM tombstone ORDER BY 1, 2, 3").fetchall()
+            assert set(db.execute("SELECT epoch FROM lane")) == set(db.execute("SELECT epoch FROM epoch"))
         tracks = self.before.tracks.items()
         assert rows == {(*key, n) for key, t in tracks for n, item in t.items.items() if item is not None}
         for (epoch, lane, first, count), following in pairwise(ranges):

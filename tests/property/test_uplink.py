@@ -1,4 +1,4 @@
-"""The uplink's decisions against a simulated hub and a bad network: everything stored exactly once, in order."""
+"""The uplink's decisions against a simulated hub and a bad network: stored exactly once, in order."""
 
 from __future__ import annotations
 

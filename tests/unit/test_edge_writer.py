@@ -48,9 +48,7 @@ def read_all(path: Path, lane: Lane = Lane.ALARM) -> list[bytes]:
     return run.items if isinstance(run, Batch) else []
 
 
-def test_many_appends_share_a_commit_and_each_is_readable_when_done(
-    writer: SpoolWriter, tmp_path: Path
-) -> None:
+def test_many_appends_share_a_commit_and_are_readable_when_done(writer: SpoolWriter, tmp_path: Path) -> None:
     futures = [writer.submit(append(b"%d" % n), urgent=True) for n in range(2_000)]
     assert [future.result(10) for future in futures] == list(range(1, 2_001))
     assert read_all(tmp_path / "spool.sqlite") == [b"%d" % n for n in range(2_000)]
@@ -121,9 +119,7 @@ def test_an_operation_at_fault_is_told_so_and_the_others_go_on(writer: SpoolWrit
     assert read_all(tmp_path / "spool.sqlite") == [b"1", b"2"]
 
 
-def test_stopping_writes_what_is_queued_and_cancels_what_comes_after(
-    writer: SpoolWriter, tmp_path: Path
-) -> None:
+def test_stopping_writes_what_is_queued_and_cancels_what_is_late(writer: SpoolWriter, tmp_path: Path) -> None:
     futures = [writer.submit(append(b"%d" % n), urgent=True) for n in range(300)]
     writer.stop()
     assert all(future.done() and not future.cancelled() for future in futures)

@@ -1,0 +1,208 @@
+"""An edge in this process: adapters that fail, a hub that is lost, in a time that runs faster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretBytes
+
+from adapters.base import Adapter, AdapterError, Clock, DeviceSettings, Observation, WriteOutcome
+from adapters.contract.message import Command, Event
+from adapters.contract.topic import Sender
+from edge import supervisor
+from edge.app import Edge
+from edge.clock import SystemClock
+from edge.document import save_settings
+from edge.settings import BrokerAddress, EdgeConfiguration, Identity, LocalOutput
+from tests.standin import StandInHub
+
+SENDER = Sender("demo-school", "demo-edge")
+
+
+class FastClock(SystemClock):
+    """Monotonic time runs forty times faster: thirty seconds of silence are less than one."""
+
+    def monotonic_ms(self) -> int:
+        return super().monotonic_ms() * 40
+
+
+class Bench(Adapter):
+    """A device on the test's bench."""
+
+    def __init__(self, driver: BenchDriver) -> None:
+        self.driver = driver
+
+    async def open(self) -> None:
+        self.driver.opens += 1
+        if self.driver.broken is not None:
+            raise self.driver.broken
+
+    async def observations(self) -> AsyncIterator[Observation]:
+        while True:
+            observation = await self.driver.said.get()
+            if isinstance(observation, Exception):
+                raise observation
+            yield observation
+
+    async def close(self) -> None:
+        self.driver.closes += 1
+
+    async def write(self, command: Command) -> WriteOutcome:
+        self.driver.written.append(command.kind)
+        return WriteOutcome("confirmed")
+
+
+class BenchDriver:
+    """A driver whose only device does what the test says."""
+
+    NAME = "bench"
+    TIER = "bronze"
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[Observation | Exception] = asyncio.Queue()
+        self.broken: Exception | None = None
+        self.opens = self.closes = 0
+        self.written: list[str] = []
+
+    def check(
+        self, connection: Mapping[str, Any], devices: Sequence[DeviceSettings], profiles: Any
+    ) -> list[str]:
+        return []
+
+    def build(
+        self, connection: Mapping[str, Any], devices: Sequence[DeviceSettings], profiles: Any, clock: Clock
+    ) -> Adapter:
+        return Bench(self)
+
+
+async def until(condition: Callable[[], object], deadline_s: float = 15.0) -> None:
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        await asyncio.sleep(0.02)
+
+
+def run_house(
+    broker: Any,
+    folder: Path,
+    story: Callable[[Edge, BenchDriver, StandInHub], Awaitable[None]],
+    clock: SystemClock | None = None,
+    **configuration: Any,
+) -> None:
+    """Run an edge with the bench's device and a stand-in hub through a story."""
+    secret = secrets.token_bytes(32)
+    device = {
+        "device": "bench-1",
+        "family": "broadcast",
+        "connection": "bench",
+        "profile": "bench",
+        "address": "1",
+    }
+    document = {
+        "site": SENDER.site,
+        "edge": SENDER.edge,
+        "connections": [{"connection": "bench", "driver": "bench"}],
+        "devices": [device],
+    }
+    from adapters.contract.message import Settings
+
+    save_settings(folder / "settings.json", Settings(1, 1, json.dumps(document).encode()))
+    identity = Identity(
+        site=SENDER.site,
+        edge=SENDER.edge,
+        root_secret=SecretBytes(secret),
+        key_number=1,
+        broker=BrokerAddress(host=broker.host, port=broker.port),
+    )
+    hub = StandInHub(broker.host, broker.port, SENDER, secret).start()
+
+    async def run() -> None:
+        driver = BenchDriver()
+        settings = EdgeConfiguration(data_dir=folder, run_dir=folder, **configuration)
+        edge = Edge(settings, identity, {"bench": driver}, clock or SystemClock())
+        await edge.start()
+        try:
+            await story(edge, driver, hub)
+        finally:
+            await edge.stop()
+        assert driver.opens == driver.closes or driver.closes > 0
+
+    try:
+        asyncio.run(run())
+    finally:
+        hub.stop()
+
+
+def told(hub: StandInHub, kind: str) -> list[bool | None]:
+    return [event.active for event in hub.events() if event.kind == kind]
+
+
+def test_a_lost_hub_is_journaled_and_sounds_locally_then_all_is_told(broker: Any, tmp_path: Path) -> None:
+    async def story(edge: Edge, driver: BenchDriver, hub: StandInHub) -> None:
+        await until(lambda: told(hub, "hub.lost") == [False])
+        hub.silent = True
+        await until(lambda: driver.written == ["siren.on"])
+        hub.silent = False
+        await until(lambda: driver.written == ["siren.on", "siren.off"])
+        await until(lambda: told(hub, "hub.lost") == [False, True, False])
+
+    run_house(broker, tmp_path, story, FastClock(), hub_lost_output=LocalOutput(device="bench-1"))
+
+
+def test_an_observation_is_settled_only_once_it_is_stored(broker: Any, tmp_path: Path) -> None:
+    async def story(edge: Edge, driver: BenchDriver, hub: StandInHub) -> None:
+        settled = asyncio.Event()
+
+        async def settle() -> None:
+            settled.set()
+
+        spool = edge._spool
+        pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
+        spool._db.execute(f"PRAGMA max_page_count = {pages}")
+        press = Event("bench-1", "", "panic.pressed", None, 1, 2, {"text": "x" * 30_000}, b"", "p-1")
+        driver.said.put_nowait(Observation((press,), (), settle))
+        await until(lambda: edge._writer.failures >= 2)
+        assert not settled.is_set()
+        spool._db.execute("PRAGMA max_page_count = 1000000")
+        await until(settled.is_set)
+        await until(lambda: told(hub, "panic.pressed") == [None])
+        await until(lambda: told(hub, "store.unavailable") == [True, False])
+
+    run_house(broker, tmp_path, story)
+
+
+def test_a_failing_driver_is_started_again_and_its_devices_go_offline(
+    broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(supervisor, "BACK_OFF_S", (0.05, 0.1))
+    monkeypatch.setattr(supervisor, "OFFLINE_AFTER_S", 0.3)
+    caplog.set_level(logging.WARNING)
+
+    async def story(edge: Edge, driver: BenchDriver, hub: StandInHub) -> None:
+        await until(lambda: driver.opens == 1)
+        driver.said.put_nowait(ValueError("a bug in the driver"))
+        await until(lambda: driver.opens == 2)
+        assert told(hub, "device.offline") == []
+        driver.broken = AdapterError("nobody answers", retry=True)
+        driver.said.put_nowait(AdapterError("the line broke", retry=True))
+        await until(lambda: told(hub, "device.offline") == [True])
+        opens = driver.opens
+        await until(lambda: driver.opens > opens + 3)
+        assert told(hub, "device.offline") == [True]
+        driver.broken = None
+        await until(lambda: "is back" in caplog.text.partition("the line broke")[2])
+        online = Event("bench-1", "", "device.offline", False, None, 3)
+        driver.said.put_nowait(Observation((online,), ()))
+        await until(lambda: told(hub, "device.offline") == [True, False])
+        gone = [record.message for record in caplog.records if "is gone" in record.message]
+        assert len(gone) == 2, "once for the bug, once for the line, however often it was tried"
+
+    run_house(broker, tmp_path, story)

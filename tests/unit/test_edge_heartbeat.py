@@ -1,0 +1,54 @@
+"""When the heart beats, which answer counts, when the hub is lost."""
+
+from __future__ import annotations
+
+from edge.heartbeat import ANSWER_MS, HEARTBEAT_MS, HUB_LOST_MS, Change, Heart
+
+
+def test_it_beats_every_ten_seconds_and_sooner_when_asked_but_not_for_every_question() -> None:
+    heart = Heart(0)
+    assert heart.due == 0
+    heart.beat(1, 0)
+    assert heart.due == HEARTBEAT_MS
+    heart.hasten(5_000)
+    assert heart.due == 5_000
+    heart.beat(2, 5_000)
+    heart.hasten(5_010)
+    heart.hasten(5_020)
+    assert heart.due == 5_000 + ANSWER_MS
+
+
+def test_only_the_answer_last_asked_for_counts() -> None:
+    heart = Heart(0)
+    heart.beat(11, 0)
+    heart.beat(22, 10_000)
+    assert heart.counts(22) and heart.counts(0)
+    assert not heart.counts(11)
+    assert not heart.counts(33)
+
+
+def test_the_hub_is_lost_once_after_thirty_seconds_and_back_once() -> None:
+    heart = Heart(0)
+    assert heart.check(HUB_LOST_MS - 1) is None
+    assert heart.check(HUB_LOST_MS) == Change(lost=True, silent_ms=HUB_LOST_MS)
+    assert heart.lost
+    assert heart.check(HUB_LOST_MS + 50_000) is None
+    assert heart.hear(0, 0, 0, 90_000) == Change(lost=False, silent_ms=90_000)
+    assert heart.hear(0, 0, 0, 90_001) is None
+    assert heart.check(90_001 + HUB_LOST_MS - 1) is None
+    assert heart.check(90_001 + HUB_LOST_MS) == Change(lost=True, silent_ms=HUB_LOST_MS)
+
+
+def test_the_first_word_of_the_hub_ends_what_an_earlier_run_told() -> None:
+    heart = Heart(0)
+    assert heart.hear(0, 0, 0, 5) == Change(lost=False, silent_ms=5)
+    assert heart.hear(0, 0, 0, 6) is None
+
+
+def test_only_an_answer_just_asked_for_tells_the_hubs_clock() -> None:
+    heart = Heart(0)
+    heart.hear(0, 5_000_000, 1_000_000, 1)
+    assert heart.hub_offset_us is None, "a receipt may be old, or played again"
+    heart.beat(4, 2)
+    heart.hear(4, 5_000_000, 1_000_000, 3)
+    assert heart.hub_offset_us == 4_000_000
