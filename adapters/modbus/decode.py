@@ -30,6 +30,8 @@ from adapters.profile.modbus import (
 MOST_PRESSES_TOLD: Final = 16
 """A counter that jumped further tells only so many, and how many there were."""
 _HALF: Final = 0x8000
+_PANEL_RESET: Final = "fire.reset"
+"""The hub takes it as the end of every fire condition of that panel; what is still active is told again."""
 _Key = tuple[str, str]
 """(address, kind)"""
 
@@ -151,6 +153,12 @@ class Decoder:
             return
         self._told[key] = counter
         self._stored.discard(key)
+        if entry.kind == _PANEL_RESET:
+            self._conditions = {
+                known: active
+                for known, active in self._conditions.items()
+                if not (active and known[1].startswith("fire."))
+            }
         for press in presses:
             attributes: dict[str, Attribute] = {"missed": missed} if missed and press == presses[-1] else {}
             identity = f"{address}:{press}" if address else str(press)

@@ -404,6 +404,14 @@ def test_absence_counts_only_listening_time() -> None:
     assert feed(engine, listening(133, 140)) == [[]]
 
 
+def test_absence_asks_to_be_told_of_listening_from_the_start() -> None:
+    engine = engine_of(UNTESTED)
+    assert engine.next_timer() is not None and engine.next_timer() < at(0)  # type: ignore[operator]
+    feed(engine, listening(0, 1))
+    assert engine.next_timer() == at((1 + 92) * 86_400), "who never spoke is waited for from then on"
+    assert engine_of(UNTESTED.replace("panic_button", "barrier")).next_timer() is None
+
+
 def test_absence_ends_with_the_event() -> None:
     engine = engine_of(UNTESTED)
     feed(engine, listening(0, 1), listening(1, 91))

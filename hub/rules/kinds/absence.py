@@ -100,9 +100,11 @@ class AbsenceJudge(Judge):
         self._complete, self._stale = True, True
 
     def next_due(self) -> int | None:
-        earliest = self._next()
         listened, until = self._total()
-        return until + max(0, earliest - listened) if until and earliest is not None else None
+        if not until:
+            return 0 if self._devices else None  # at once: nothing counts before it was told of listening
+        earliest = self._next()
+        return until + max(0, earliest - listened) if earliest is not None else None
 
     def restore(self, subject: str, state: State) -> None:
         self._complete, self._stale = False, True
