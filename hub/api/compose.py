@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from datetime import datetime
@@ -34,7 +35,13 @@ def text_of(words: Mapping[str, str] | None, otherwise: str = "") -> Text:
     """A text in both languages; one that is absent is filled from the other."""
     words = words or {}
     zh = words.get("zh") or words.get("en") or otherwise
-    return Text(zh=zh, en=words.get("en") or zh)
+    return _text(zh, words.get("en") or zh)
+
+
+@functools.lru_cache(maxsize=8192)
+def _text(zh: str, en: str) -> Text:
+    # The same names stand in every picture; they are frozen, and made once.
+    return Text(zh=zh, en=en)
 
 
 def maybe_text(words: Mapping[str, str] | None) -> Text | None:
@@ -45,13 +52,13 @@ def maybe_text(words: Mapping[str, str] | None) -> Text | None:
 def kind_name(kind: str) -> Text:
     """What an event kind is called; a correlation that the vocabulary lacks keeps its own name."""
     known = KINDS.get(kind)
-    return Text(zh=known.zh, en=known.en) if known else Text(zh=kind, en=kind)
+    return _text(known.zh, known.en) if known else _text(kind, kind)
 
 
 def command_name(kind: str) -> Text:
     """What a command is called."""
     zh, en = COMMAND_KINDS.get(kind, (kind, kind))
-    return Text(zh=zh, en=en)
+    return _text(zh, en)
 
 
 def device_name(words: SiteWords, device: str | None) -> Text | None:

@@ -46,7 +46,7 @@ Administrator = Annotated[SessionRow, Depends(_administrator)]
 
 def _site(_asker: Asker, here: Here, site: Annotated[str, Path(max_length=63)]) -> SiteWords:
     # The session comes first: a stranger does not learn which sites there are.
-    if not NAME.match(site):
+    if not NAME.fullmatch(site):
         raise NotFound("there is no such site")
     with borrow(here.pool) as connection:
         return here.names.get(connection, site)

@@ -71,24 +71,28 @@ def read_snapshot(connection: Connection, words: SiteWords, now: datetime) -> Sn
     site = words.site
     with reading(connection):
         seq = head_seq(connection, site)
+        alarms = open_alarms(connection, site)
+        hazards = open_hazards(connection, site)
+        incidents = open_incidents(connection, site)
         devices = device_rows(connection, site)
-        states = device_states(devices, words, now)
-        return Snapshot(
-            site=SiteHead(site=site, name=text_of(words.name, site), time_zone=words.time_zone),
-            seq=seq,
-            at=now,
-            alarms=[alarm_view(row, words) for row in open_alarms(connection, site)],
-            hazards=[hazard_view(row, words, now) for row in open_hazards(connection, site)],
-            incidents=incident_views(open_incidents(connection, site), words),
-            zones=zone_views(words, states),
-            devices=device_views(devices, words, now),
-            duty=duty_views(words, now),
-            counts=counts_view(
-                count_work(connection, site), count_points(connection, site, now - FRESH_FOR), states
-            ),
-            recent=[journal_view(row, words) for row in newest_journal(connection, site, RECENT)],
-            edges=[edge_view(row, now) for row in devices.edges],
-        )
+        work = count_work(connection, site)
+        points = count_points(connection, site, now - FRESH_FOR)
+        recent = newest_journal(connection, site, RECENT)
+    states = device_states(devices, words, now)
+    return Snapshot(
+        site=SiteHead(site=site, name=text_of(words.name, site), time_zone=words.time_zone),
+        seq=seq,
+        at=now,
+        alarms=[alarm_view(row, words) for row in alarms],
+        hazards=[hazard_view(row, words, now) for row in hazards],
+        incidents=incident_views(incidents, words),
+        zones=zone_views(words, states),
+        devices=device_views(devices, words, now),
+        duty=duty_views(words, now),
+        counts=counts_view(work, points, states),
+        recent=[journal_view(row, words) for row in recent],
+        edges=[edge_view(row, now) for row in devices.edges],
+    )
 
 
 def read_changes(

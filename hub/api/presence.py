@@ -15,7 +15,6 @@ from hub.api.views import (
     DeviceView,
     EdgeView,
     Presence,
-    Text,
     ValueView,
     ZoneView,
 )
@@ -113,7 +112,7 @@ def _value_view(row: Row, state: Presence, now: datetime) -> ValueView:
     return ValueView(
         address=row["address"],
         point=row["point"],
-        point_name=Text(zh=zh, en=row["point"]),
+        point_name=text_of({"zh": zh, "en": row["point"]}),
         value=finite(row["value"]),
         unit=unit,
         quality=quality.name.lower(),  # type: ignore[arg-type]

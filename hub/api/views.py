@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -189,8 +190,12 @@ class ConditionView(View):
     since: Moment | None
 
 
-class ValueView(View):
-    """A point's newest value; `quality` says `stale` where it is too old to be believed."""
+@dataclass(frozen=True, slots=True)
+class ValueView:
+    """A point's newest value; `quality` says `stale` where it is too old to be believed.
+
+    A dataclass: a picture holds ten thousand of them, and they come out of typed columns.
+    """
 
     address: str
     point: str
