@@ -6,7 +6,7 @@ is written comes to the device before anything is stored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -45,9 +45,10 @@ class Unit(Protocol):
 class ModbusBus:
     """One Modbus TCP port and the units behind it."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, hear: Callable[[], None] = lambda: None) -> None:
         self.host = host
         self.port = port
+        self._hear = hear
         self._units: dict[int, Unit] = {}
         self._server: ModbusTcpServer | None = None
 
@@ -57,7 +58,7 @@ class ModbusBus:
 
     async def start(self) -> None:
         """Listen. Raises OSError where the port cannot be had."""
-        devices = [_make_memory(number, unit) for number, unit in self._units.items()]
+        devices = [_make_memory(number, unit, self._hear) for number, unit in self._units.items()]
         # A unit that is missing or silent gets no answer, as on a real bus.
         server = ModbusTcpServer(devices, address=(self.host, self.port), ignore_missing_devices=True)
         if not await server.listen():
@@ -71,7 +72,7 @@ class ModbusBus:
             self._server = None
 
 
-def _make_memory(number: int, unit: Unit) -> SimDevice:
+def _make_memory(number: int, unit: Unit, hear: Callable[[], None]) -> SimDevice:
     def bits() -> list[SimData]:
         return [SimData(0, count=BITS, values=False, datatype=DataType.BITS)]
 
@@ -81,12 +82,13 @@ def _make_memory(number: int, unit: Unit) -> SimDevice:
     return SimDevice(
         id=number,
         simdata=(bits(), bits(), registers(), registers()),
-        action=partial(_serve, unit),
+        action=partial(_serve, unit, hear),
     )
 
 
 async def _serve(
     unit: Unit,
+    hear: Callable[[], None],
     function: int,
     _start: int,
     address: int,
@@ -94,6 +96,7 @@ async def _serve(
     registers: list[int],
     values: list[int] | list[bool] | None,
 ) -> ExcCodes | None:
+    hear()
     if unit.offline:
         raise NoSuchIdException("the unit is silent")
     if values is not None:

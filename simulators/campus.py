@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -84,6 +84,7 @@ class Script(_Model):
     """Incidents one after the other: first in the order they stand here, then shuffled by the seed."""
 
     first_after_s: float = Field(default=20.0, ge=0.0, le=86_400.0)
+    """From the moment when somebody listens to the campus."""
     every_s: tuple[float, float] = (120.0, 240.0)
     """Shortest and longest pause between the beginnings of two incidents."""
     incidents: tuple[Incident, ...] = ()
@@ -108,12 +109,12 @@ class Campus(_Model):
         """The devices' own settings. Only for a campus without faults."""
         return [find_family(entry["type"]).Settings.model_validate(entry) for entry in self.devices]
 
-    def open_media(self) -> Media:
-        """The media, not yet started."""
+    def open_media(self, hear: Callable[[], None] = lambda: None) -> Media:
+        """The media, not yet started. `hear` is called whenever somebody asks a bus or opens a stream."""
         return Media(
             broker=BrokerAddress(self.broker.host, self.broker.port),
-            buses={name: ModbusBus(self.listen, port) for name, port in self.buses.items()},
-            streams={name: StreamServer(self.listen, port) for name, port in self.streams.items()},
+            buses={name: ModbusBus(self.listen, port, hear) for name, port in self.buses.items()},
+            streams={name: StreamServer(self.listen, port, hear) for name, port in self.streams.items()},
         )
 
     def build_devices(self, surroundings: Surroundings, media: Media) -> dict[str, Device]:

@@ -59,6 +59,10 @@ class Surroundings:
     life: bool = True
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Shanghai"))
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once somebody listens to the campus. Nothing happens by itself before: a press that nobody can
+    hear yet, because the edge is still starting, would be lost without anyone's fault. Orders do not wait.
+    """
 
     def chance(self, name: str) -> random.Random:
         """A random source of its own for each name, the same for the same seed."""
@@ -141,6 +145,7 @@ class Device:
         return f"{self.name} is {'offline' if offline else 'online'}"
 
     async def _live(self) -> None:
+        await self.surroundings.heard.wait()
         while True:
             mean = self.traffic_s / self.surroundings.bustle()
             await self.surroundings.pause(min(self.chance.expovariate(1.0 / mean) + 1.0, 6 * mean))

@@ -33,6 +33,7 @@ class Scenario:
         """Play for ever; incidents do not overlap."""
         chance = self._surroundings.chance("script")
         wait = self._script.first_after_s
+        await self._surroundings.heard.wait()
         for incident in deal(self._script.incidents, chance):
             await self._surroundings.pause(wait)
             _log.info("incident: %s %s", incident.incident, incident.says)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from simulators.web import Request, WebServer, answer
@@ -21,7 +22,8 @@ class Source(Protocol):
 class StreamServer:
     """One port with any number of cameras."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, hear: Callable[[], None] = lambda: None) -> None:
+        self._hear = hear
         self.sources: dict[str, Source] = {}
         self._web = WebServer(host, port, self._handle)
 
@@ -42,6 +44,7 @@ class StreamServer:
         if request.method != "GET" or source is None or ending not in ("mjpg", "jpg"):
             await answer(writer, 404, b"no such camera", "text/plain")
             return
+        self._hear()
         picture = await source.next_picture()
         if picture is None:
             await answer(writer, 503, b"no signal", "text/plain")

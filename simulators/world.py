@@ -22,6 +22,8 @@ from simulators.storm import Storm
 
 _log = logging.getLogger(__name__)
 
+PATIENCE_S: Final = 60.0
+"""So long nothing happens by itself while nobody listens."""
 _STOP_S: Final = 1.4
 _FAREWELL_S: Final = 0.6
 """Longer than a device takes for its farewell, which a second cancellation would cut short."""
@@ -59,7 +61,7 @@ class World:
             life=options.life,
             time_zone=ZoneInfo(campus.time_zone),
         )
-        self.media = campus.open_media()
+        self.media = campus.open_media(self.surroundings.heard.set)
         self.devices = campus.build_devices(self.surroundings, self.media)
         self.storm = Storm(self.devices)
         self.scenario = None if options.quiet else Scenario(campus.script, self.surroundings, self.do)
@@ -74,6 +76,7 @@ class World:
         if self.scenario is not None:
             runs.append(self.scenario.run())
         runs.append(self.load.run())
+        runs.append(self._wake())
         self._tasks = [asyncio.create_task(run) for run in runs]
 
     async def watch(self) -> None:
@@ -83,6 +86,12 @@ class World:
             for task in done:
                 self._tasks.remove(task)
                 task.result()
+
+    async def _wake(self) -> None:
+        """Let life begin in the end, even where nobody listens; at once where nobody could be noticed."""
+        if self.media.servers():
+            await asyncio.sleep(PATIENCE_S)
+        self.surroundings.heard.set()
 
     async def stop(self) -> None:
         """Devices say goodbye, ports close; done within two seconds."""
@@ -120,6 +129,7 @@ class World:
             "reconnects": sum(speaker.connection.reconnects for speaker in speakers),
             "waiting": sum(speaker.connection.waiting for speaker in speakers),
             "ledger": self.surroundings.ledger.entries,
+            "heard": self.surroundings.heard.is_set(),
             "incidents": self.scenario.played if self.scenario is not None else 0,
             "storm": {"wanted": self.storm.wanted, "done": self.storm.done, "raging": self.storm.raging},
             "load": {"rate": self.load.rate, "sent": self.load.sent, "held_back": self.load.held_back},

@@ -559,6 +559,60 @@ def test_storm_through_a_broker_crash_loses_nothing(
     assert not any(last.values()), "all conditions are ended at the end of a storm"
 
 
+def test_nothing_happens_by_itself_until_somebody_listens(tmp_path: Path, broker: RunningBroker) -> None:
+    bus, control = choose_port(), choose_port()
+    file = tmp_path / "campus.yaml"
+    steps = [{"order": "press gate-button"}]
+    document = {
+        "campus": "test",
+        "broker": {"port": broker.port},
+        "buses": {"bus": bus},
+        "devices": [
+            {"device": "gate-button", "type": "panic_button"},
+            {"device": "gate-door", "type": "door", "traffic_s": 0.1},
+            {"device": "board", "type": "electrical", "bus": "bus"},
+        ],
+        "script": {"first_after_s": 0, "incidents": [{"incident": "press", "steps": steps}]},
+    }
+    file.write_text(yaml.safe_dump(document))
+    program = [
+        sys.executable,
+        "-m",
+        "sanfang",
+        "simulate",
+        str(file),
+        "--control",
+        f"http://127.0.0.1:{control}",
+    ]
+    ledger = tmp_path / "ledger.jsonl"
+    process = subprocess.Popen([*program, "--ledger", str(ledger), "--speed", "5"])
+    campus = Campus(process, f"http://127.0.0.1:{control}", bus, 0, ledger, tmp_path)
+
+    def status() -> dict[str, Any]:
+        try:
+            return campus.status()
+        except OSError:
+            return {}
+
+    try:
+        wait_until(lambda: status().get("connected") == 2, 20.0)
+        assert not status()["heard"]
+        assert campus.do("test gate-button"), "an order is obeyed at once"
+        assert [entry["kind"] for entry in campus.entries()] == ["panic.test"]
+
+        async def talk(client: AsyncModbusTcpClient) -> None:
+            assert not (await client.read_input_registers(0, count=5, device_id=1)).isError()
+
+        ask(campus, talk)
+        wait_until(lambda: status()["heard"] and status()["incidents"] == 1)
+        wait_until(lambda: len(campus.entries()) > 3)
+        kinds = {entry["kind"] for entry in campus.entries()}
+        assert "panic.pressed" in kinds and kinds & {"access.granted", "door.exit_button"}
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 def test_load_adds_readings(tmp_path: Path, broker: RunningBroker, listener: Listener) -> None:
     campus = start_campus(tmp_path, broker.port, "2000")
     try:
