@@ -121,6 +121,9 @@ def request_by_person(turn: Turn, parameters: Mapping[str, Any], reason: str) ->
         raise InvalidAct(f"device: there is no device {device!r}")
     if actuator.addresses and address not in actuator.addresses:
         raise InvalidAct(f"address: {address!r} is none of {', '.join(actuator.addresses)}")
+    incident = parameters.get("incident")
+    if incident is not None and (isinstance(incident, bool) or not isinstance(incident, int)):
+        raise InvalidAct(f"incident: {incident!r} is no incident's number")
     command = Command(
         site=turn.site,
         command=secrets.token_hex(16),
@@ -134,7 +137,7 @@ def request_by_person(turn: Turn, parameters: Mapping[str, Any], reason: str) ->
         requested_at=turn.at,
         expires_at=turn.at + PERSON_EXPIRY,
         reason=reason,
-        incident=parameters.get("incident"),
+        incident=incident,
     )
     if command.precedence is Precedence.COMMANDER and not reason.strip():
         raise InvalidAct("reason: is missing; an emergency release names why")

@@ -11,6 +11,7 @@ from hub.domain.error import ActRefused, InvalidAct, NotFound
 from hub.domain.hazard import FIRST_STATE, Grade, Hazard, HazardAction, next_hazard_state
 from hub.hazards.desk import journal_hazard
 from hub.store.checkpoint import rule_holds
+from hub.store.command import find_actuator
 from hub.store.database import next_number
 from hub.store.hazard import condition_active, find_hazard, insert_hazard, save_hazard
 from hub.store.turn import Turn
@@ -30,8 +31,10 @@ def report(turn: Turn, parameters: Mapping[str, Any], reason: str) -> Hazard:
         grade = Grade(parameters.get("grade") or Grade.GENERAL)
     except ValueError:
         raise InvalidAct("grade: use general or major") from None
-    number = next_number(turn.connection, turn.site, "hazard")
     device = parameters.get("device")
+    if device is not None and find_actuator(turn.connection, turn.site, str(device)) is None:
+        raise InvalidAct(f"device: {device!r} is no device of this site; choose one of its devices")
+    number = next_number(turn.connection, turn.site, "hazard")
     hazard = Hazard(
         site=turn.site,
         hazard=number,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from hub.domain.alarm import subject_of
 from hub.domain.consequence import Consequence
 from hub.domain.hazard import FIRST_STATE, Grade, Hazard, HazardAction, HazardState, next_hazard_state
 from hub.domain.judgement import OpenHazard
@@ -33,8 +34,10 @@ def open_hazard(turn: Turn, verdict: OpenHazard) -> list[Consequence]:
     if known is not None and _recurs(turn, known):
         _recur(turn, known, verdict, evidence)
         return []
-    subject_is_device = verdict.evidence.device is not None and verdict.subject.startswith(
-        verdict.evidence.device
+    found = verdict.evidence
+    of_device = found.device is not None and verdict.subject in (
+        found.device,
+        subject_of(found.device, found.address or ""),
     )
     hazard = Hazard(
         site=turn.site,
@@ -42,7 +45,7 @@ def open_hazard(turn: Turn, verdict: OpenHazard) -> list[Consequence]:
         subject=verdict.subject,
         condition=verdict.condition,
         zone=verdict.evidence.zone,
-        device=verdict.evidence.device if subject_is_device else None,
+        device=found.device if of_device else None,
         title=dict(verdict.title),
         grade=Grade(verdict.grade),
         state=FIRST_STATE,

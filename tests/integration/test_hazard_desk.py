@@ -113,7 +113,13 @@ def test_every_report_is_a_ticket_of_its_own_and_can_be_dismissed(school: School
         school.act("hazard.dismiss", 1)
     walk(school, 1, "dismiss")
     assert [each.hazard for each in open_hazards(school.connection, SITE)] == [2]
-    for wrong, why in (({}, "title: is missing"), ({"title": "x", "zone": "moon"}, "no place of this site")):
+    for wrong, why in (
+        ({}, "title: is missing"),
+        ({"title": "x", "zone": "moon"}, "no place of this site"),
+        ({"title": "x", "device": "moon"}, "no device of this site"),
+        ({"title": "x", "grade": "huge"}, "use general or major"),
+        ({"title": "x", "due_days": -1}, "no number of days"),
+    ):
         with pytest.raises(InvalidAct, match=why):
             school.act("hazard.report", **wrong)
     with pytest.raises(InvalidAct, match=r"hazard\.paint is no act"):
