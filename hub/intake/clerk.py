@@ -153,6 +153,9 @@ class Clerk:
             self._write_alarms(full, outcome)
         elif full:
             self._write_telemetry(full, outcome)
+        for parcel in full:
+            self.counts["items"] += sum(ref[4] for ref in parcel.refs)
+            self.counts["quarantined"] += len(parcel.held)
 
     def _write_alarms(self, parcels: Sequence[Parcel], outcome: Outcome) -> None:
         with transaction(self.connection):
@@ -203,8 +206,6 @@ class Clerk:
         parcel.cursors[run.key] = step.cursor
         first, count = run.first + step.skip, run.count - step.skip
         parcel.refs.append((run.sender.edge, run.epoch, int(run.lane), first, count))
-        self.counts["items"] += count
-        self.counts["quarantined"] += len(parcel.held)
 
     def _take_apart(self, run: Run, now: datetime, outcome: Outcome) -> None:
         """One run, item by item, in one transaction."""
@@ -233,6 +234,7 @@ class Clerk:
             last = begin(held)
             self._advance(last, run, step)
             write_judged(self.connection, held, judge_first(held, last), self.court)
+        self.counts["items"] += run.count - step.skip
 
     def _take_one(self, begin: Build, origin: Origin, raw: RawItem, site: str) -> None:
         """One item by the best way that goes."""
@@ -256,7 +258,6 @@ class Clerk:
         def build_held(held: HeldSite) -> Parcel:
             parcel = begin(held)
             hold(parcel, origin, raw.data, _reason(judged), device="")
-            self.counts["quarantined"] += 1
             return parcel
 
         why = repr(judged)[:500]
@@ -290,6 +291,7 @@ class Clerk:
             write_judged(self.connection, held, judged, self.court, fed=way.fed)
             if way.error:
                 self._raise_unjudged(held, parcel, way.error)
+        self.counts["quarantined"] += len(parcel.held)
 
     def _raise_unjudged(self, held: HeldSite, parcel: Parcel, error: str) -> None:
         alarming = [row for row in parcel.events if KINDS[row.input.kind].default_priority is not None]

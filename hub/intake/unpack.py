@@ -345,7 +345,7 @@ def _hold_readings(
 
 
 def _take_result(parcel: Parcel, origin: Origin, item: ResultItem) -> None:
-    if item.state not in _RESULTS or not NAME.match(item.command):
+    if item.state not in _RESULTS or not NAME.fullmatch(item.command):
         raise MalformedItem(f"result: command {item.command[:80]!r} cannot be {item.state[:80]!r}")
     parcel.results.append(Result(item.command, item.state, item.detail[:1000], origin.edge))
 

@@ -359,3 +359,18 @@ def test_a_live_alarm_does_not_wait_behind_a_backlog_of_telemetry(
     wait_until(receipted(edge, TELEMETRY, 100), 30)
     assert count(reader, "SELECT count(*) FROM readings") == 200_000
     assert SENDER.site == SITE
+
+
+def test_an_edge_whose_clock_is_an_hour_off_is_corrected_and_told(
+    worker: Worker, edge: StandIn, reader: Connection
+) -> None:
+    hour = 3_600_000_000
+    edge.beat(edge_at=now_us() + hour)
+    wait_until(lambda: active(reader, "device.clock_drift"))
+    wrong = event("panic.pressed", "gate-button", edge_at=now_us() + hour)
+    edge.send(Lane.ALARM, items_frame(Lane.ALARM, 1, [pack_event(wrong)], age_ms=1_000))
+    wait_until(receipted(edge, ALARM, 1))
+    ((observed, edge_at, recorded),) = reader.execute(
+        "SELECT observed_at, edge_at, recorded_at FROM events WHERE edge = %s", (EDGE,)
+    ).fetchall()
+    assert recorded - observed == recorded - edge_at == timedelta(seconds=1)
