@@ -21,7 +21,7 @@ _MAX_DURATION: Final = timedelta(days=400)
 
 
 def _name(value: str) -> str:
-    if not NAME.match(value):
+    if not NAME.fullmatch(value):
         raise ValueError("is not a name; use a-z 0-9 _ . - (63 at most, beginning with a letter or digit)")
     return value
 

@@ -22,7 +22,7 @@ _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
 def _name(value: str) -> str:
-    if not NAME.match(value):
+    if not NAME.fullmatch(value):
         raise ValueError("is not a name; use a-z 0-9 _ . - (63 at most, beginning with a letter or digit)")
     return value
 
@@ -196,7 +196,7 @@ def load_profiles(directory: Path) -> dict[str, dict[str, Any]]:
             faults += error.faults
             continue
         name = document.get("profile") if isinstance(document, dict) else None
-        if not isinstance(name, str) or not NAME.match(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             faults.append(fault(file, "profile", "is not a name; give the profile's name here", name))
         elif name in profiles:
             faults.append(fault(file, "profile", "stands in two files; rename one of the two", name))
