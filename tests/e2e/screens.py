@@ -104,6 +104,7 @@ def take_all(url: str, folder: Path, login: Login) -> list[Path]:
                     page.set_viewport_size({"width": width, "height": height})
                     page.reload()
                     page.wait_for_selector("[data-test=age]:not(.unknown)")
+                    page.click("[data-test=arm]")
                     for name, path in PAGES.items():
                         page.goto(f"{url.rstrip('/')}/#{path}")
                         page.wait_for_selector("main")

@@ -74,13 +74,18 @@ function sourceOf(alarm: AlarmView, as: Language): string {
   return [device, address].filter((part) => part !== "" && part !== "0").join(" ") || alarm.subject;
 }
 
+/** English sentences begin with a capital; names come as the site wrote them. */
+function begin(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 export function sentenceOf(alarm: AlarmView, moment: Moment): Sentence {
   const as = moment.language;
   const at = instant(alarm.observed_at) ?? instant(alarm.raised_at);
   return {
-    what: said(alarm.kind_name, as) || alarm.kind,
+    what: begin(said(alarm.kind_name, as) || alarm.kind),
     marks: marksOf(alarm, as),
-    where: placeOf(alarm.zone_path, as),
+    where: begin(placeOf(alarm.zone_path, as)),
     source: sourceOf(alarm, as),
     at: at === null ? t("time.unknown", {}, as) : timeWithDay(at, moment.now, moment.zone),
     since: at === null ? "" : t("time.already", { span: spanInWords(moment.now - at, as) }, as),
@@ -94,7 +99,7 @@ export function sentenceOfUnreceipted(item: UnreceiptedItem, moment: Moment): Se
   const as = moment.language;
   const at = instant(item.edge_at) ?? instant(item.first_seen_at);
   return {
-    what: said(item.kind_name, as) || item.kind,
+    what: begin(said(item.kind_name, as) || item.kind),
     marks: [t("state.unreceipted", {}, as)],
     where: said(item.zone_name, as),
     source: [said(item.device_name, as) || item.device, item.address].filter(Boolean).join(" "),

@@ -183,7 +183,7 @@ export const zh = {
   "verify.submit": "提交核警",
   "verify.cancel": "取消",
   "verify.yielded": "有未接的紧急报警：按键已交还报警列表",
-  "verify.handFree": "←→ 结果 · 1–6 原因 · Enter 提交 · Esc 取消",
+  "verify.handFree": "←→ 结果 · 数字 原因 · Enter 提交 · Esc 取消",
   "verify.lacksResult": "先选结果",
   "verify.lacksCause": "误报要选原因",
   "cause.fire": "明火或阴燃",
