@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.domain.alarm import ALARM_TABLE, FIRST_STATE, AlarmAction, AlarmState, next_alarm_state
@@ -29,6 +29,7 @@ def ending(state: AlarmState, nature: Nature) -> list[AlarmAction] | None:
     return None
 
 
+@settings(deadline=None)
 @given(
     nature=st.sampled_from(Nature),
     actions=st.lists(st.sampled_from(AlarmAction), max_size=40),
@@ -59,6 +60,7 @@ def test_every_reachable_state_has_an_end(nature: Nature, actions: list[AlarmAct
     assert len(path) <= 2
 
 
+@settings(deadline=None)
 @given(nature=st.sampled_from(Nature), actions=st.lists(st.sampled_from(AlarmAction), max_size=30))
 def test_momentary_alarms_never_return_nor_stay_acknowledged(
     nature: Nature, actions: list[AlarmAction]
@@ -75,6 +77,7 @@ def test_momentary_alarms_never_return_nor_stay_acknowledged(
             assert state is not AlarmState.LATCHED
 
 
+@settings(deadline=None)
 @given(nature=st.sampled_from(Nature), actions=st.lists(st.sampled_from(AlarmAction), max_size=30))
 def test_a_raise_or_a_realarm_is_never_lost(nature: Nature, actions: list[AlarmAction]) -> None:
     state = FIRST_STATE

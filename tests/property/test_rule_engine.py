@@ -119,21 +119,21 @@ def crash_and_compare(book: Any, history: Sequence[Input], crash: int) -> None:
     assert after.next_timer() == whole.next_timer()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(history=st.lists(inputs(), max_size=40), data=st.data())
 def test_a_crash_at_any_point_changes_nothing(history: list[Input], data: st.DataObject) -> None:
     crash = data.draw(st.integers(min_value=0, max_value=len(history)))
     crash_and_compare(small_book(), history, crash)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(history=st.lists(inputs(), max_size=40), data=st.data())
 def test_a_crash_changes_nothing_for_the_shipped_book(history: list[Input], data: st.DataObject) -> None:
     crash = data.draw(st.integers(min_value=0, max_value=len(history)))
     crash_and_compare(shipped_book(), history, crash)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(history=st.lists(inputs(), max_size=30))
 def test_judging_is_a_function_of_its_history(history: list[Input]) -> None:
     first, second = Engine(small_book(), MODEL), Engine(small_book(), MODEL)
@@ -182,7 +182,7 @@ EVENTS_ONLY = f"""
 """
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(both=shuffled_conditions())
 def test_shuffled_news_gives_the_same_outcome(both: tuple[list[EventInput], list[EventInput]]) -> None:
     ordered, mixed = both
@@ -191,7 +191,7 @@ def test_shuffled_news_gives_the_same_outcome(both: tuple[list[EventInput], list
     assert outcome(Engine(book, MODEL).judge(1, mixed)) == wanted
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(history=st.lists(inputs(), max_size=30), data=st.data())
 def test_a_repeated_condition_change_adds_no_new_alarm(history: list[Input], data: st.DataObject) -> None:
     changes = [each for each in history if isinstance(each, EventInput) and each.active is not None]
@@ -201,7 +201,7 @@ def test_a_repeated_condition_change_adds_no_new_alarm(history: list[Input], dat
     assert once == twice
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(history=st.lists(inputs(), max_size=40))
 def test_memory_is_bounded_and_every_state_is_json(history: list[Input]) -> None:
     engine = Engine(small_book(), MODEL)
