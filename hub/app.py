@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from hub.accounts.desk import make_setup_token
-from hub.api.server import check_http, run_api
 from hub.clock import utc_now
 from hub.domain.error import ConfigurationError, HubError, InvalidAct, NotFound, StoreUnavailable
 from hub.family import Child, die_with_parent, keep_running, write_pid
-from hub.intake.worker import run_worker
-from hub.jobs.runner import run_chores
 from hub.rulebook.book import load_book
-from hub.settings import HubSettings, load_settings
+from hub.settings import HubSettings, check_http, load_settings
 from hub.sites.configuration import SiteConfiguration, check_profiles, load_profiles, load_site
 from hub.sites.desk import apply_configuration
 from hub.sites.enrolment import invite_edge
@@ -32,10 +29,30 @@ from hub.store.migration import migrate
 from hub.store.quarantine import list_quarantine, request_retry
 from hub.store.site import list_sites
 
+
+# A process imports its own rooms only: the others' would cost it memory and the start a second.
+def _run_api(settings: HubSettings) -> int:
+    from hub.api.server import run_api
+
+    return run_api(settings)
+
+
+def _run_worker(settings: HubSettings) -> int:
+    from hub.intake.worker import run_worker
+
+    return run_worker(settings)
+
+
+def _run_chores(settings: HubSettings) -> int:
+    from hub.jobs.runner import run_chores
+
+    return run_chores(settings)
+
+
 PROCESSES: Final[Mapping[str, Callable[[HubSettings], int]]] = {
-    "api": run_api,
-    "worker": run_worker,
-    "chores": run_chores,
+    "api": _run_api,
+    "worker": _run_worker,
+    "chores": _run_chores,
 }
 """In the order of starting; they end in the reverse, so that screens see the longest."""
 ACTOR: Final = "system:hub"

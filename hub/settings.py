@@ -6,6 +6,7 @@ Paths are relative to the file. Secrets are typed as secrets and stay out of `re
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,7 +80,26 @@ def load_settings(file: Path) -> HubSettings:
 
 def check_hub(document: Any, file: Path) -> list[str]:
     """Every fault of a hub.yaml document; empty when there is none."""
-    return _parse(document, file, os.environ)[1]
+    settings, faults = _parse(document, file, os.environ)
+    return faults + [f"{file}: {line}" for line in (check_http(settings.http) if settings else [])]
+
+
+def check_http(http: HttpSettings) -> list[str]:
+    """Plain HTTP stays on this machine until there is TLS."""
+    if is_loopback(http.host):
+        return []
+    return [
+        f"http.host: {http.host!r} can be reached from other machines, and there is no TLS yet: passwords would"
+        " cross the network in the clear; use 127.0.0.1"
+    ]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _parse(document: Any, file: Path, environment: Mapping[str, str]) -> tuple[HubSettings | None, list[str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import signal
 import socket
@@ -25,7 +24,7 @@ from hub.api.pulse import Pulse
 from hub.api.unreceipted import Unreceipted
 from hub.domain.error import ConfigurationError
 from hub.rulebook.book import load_book
-from hub.settings import HttpSettings, HubSettings
+from hub.settings import HttpSettings, HubSettings, check_http
 from hub.store.database import open_pool
 
 POOL_SIZE: Final = 8
@@ -104,24 +103,6 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
             await asyncio.to_thread(listener.stop)
             await asyncio.to_thread(feed.stop)
             await asyncio.to_thread(pool.close, 1.0)
-
-
-def check_http(http: HttpSettings) -> list[str]:
-    """Plain HTTP stays on this machine until there is TLS."""
-    if is_loopback(http.host):
-        return []
-    return [
-        f"http.host: {http.host!r} can be reached from other machines, and there is no TLS yet: passwords would"
-        " cross the network in the clear; use 127.0.0.1"
-    ]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _bind(http: HttpSettings) -> socket.socket:

@@ -108,3 +108,9 @@ def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
 def test_check_finds_nothing_in_a_good_document(tmp_path: Path) -> None:
     file = write(tmp_path, GOOD)
     assert check_hub(read_document(file), file) == []
+
+
+def test_check_refuses_plain_http_that_others_can_reach(tmp_path: Path) -> None:
+    file = write(tmp_path, GOOD.replace("{port: 8123}", "{host: 0.0.0.0}"))
+    (fault,) = check_hub(read_document(file), file)
+    assert fault.startswith(f"{file}: http.host: '0.0.0.0'")

@@ -11,10 +11,9 @@ from hub.api.audience import TRUSTED_WITHOUT_STORE_S, Audience
 from hub.api.console import find_file
 from hub.api.door import is_own_origin
 from hub.api.health import write_metric
-from hub.api.server import check_http, is_loopback
 from hub.api.stream import QUEUE_LIMIT, Subscriber, write_event
 from hub.api.views import Text
-from hub.settings import HttpSettings
+from hub.settings import HttpSettings, check_http, is_loopback
 
 
 def test_events_come_in_order_and_at_once() -> None:
