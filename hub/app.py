@@ -25,7 +25,7 @@ from hub.sites.configuration import SiteConfiguration, check_profiles, load_prof
 from hub.sites.desk import apply_configuration
 from hub.sites.enrolment import invite_edge
 from hub.store.database import Connection, connect, site_turn, transaction
-from hub.store.migration import migrate
+from hub.store.migration import SchemaMismatch, migrate
 from hub.store.quarantine import list_quarantine, request_retry
 from hub.store.site import list_sites
 
@@ -65,15 +65,15 @@ _Result = TypeVar("_Result")
 def run_hub(config: Path) -> int:
     """Run the whole hub until SIGTERM or SIGINT; returns the exit code.
 
-    Raises ConfigurationError with every fault before anything is started, SchemaMismatch where the
-    database belongs to another version.
+    Raises ConfigurationError with every fault before anything is started, also where the database
+    belongs to another version.
     """
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     settings = load_settings(config)
     sites, profiles = _load_all(settings)
     stop = _stop_on_signal()
     with _pid_file(settings, "hub"):
-        if _when_there(lambda: migrate(settings.database), stop) is None:
+        if _when_there(lambda: _migrate(settings), stop) is None:
             return 0
         token = _when_there(lambda: _prepare(settings, sites, profiles), stop)
         if token:
@@ -167,6 +167,13 @@ def _load_all(settings: HubSettings) -> tuple[list[SiteConfiguration], Mapping[s
     if faults:
         raise ConfigurationError(faults)
     return sites, profiles
+
+
+def _migrate(settings: HubSettings) -> list[int]:
+    try:
+        return migrate(settings.database)
+    except SchemaMismatch as error:
+        raise ConfigurationError([f"database: {error}"]) from error
 
 
 def _prepare(

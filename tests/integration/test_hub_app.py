@@ -160,6 +160,20 @@ def test_every_fault_of_every_file_is_told_and_nothing_starts(tmp_path: Path) ->
     assert not (tmp_path / "run" / "hub.pid").exists()
 
 
+def test_a_database_of_a_newer_hub_is_left_alone(database: str, tmp_path: Path) -> None:
+    file = write_config(tmp_path, database, 1883)
+    with connect(database, application="test") as connection:
+        connection.execute("INSERT INTO migration (number, name, checksum) VALUES (9999, 'later', 'x')")
+    done = subprocess.run(
+        [sys.executable, "-m", "sanfang", "hub", "--config", str(file)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=30,
+    )
+    assert (done.returncode, "9999" in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+
+
 def test_set_up_tokens_replace_each_other_until_somebody_has_an_account(database: str, tmp_path: Path) -> None:
     prepare_site(database)
     file = write_config(tmp_path, database, 1883)
