@@ -100,6 +100,7 @@ class Window:
         self._tracks = {
             (mark.epoch, mark.lane): _Track(mark.epoch, mark.lane, mark.assigned, mark.cursor, mark.cursor)
             for mark in marks
+            if mark.epoch == epoch or mark.cursor < mark.assigned
         }
         self._live = self._tracks[epoch, Lane.ALARM]
         self._next_live = self._live.assigned + 1
