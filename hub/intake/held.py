@@ -7,11 +7,12 @@ Everything here is memory of committed rows. After a failed commit it is thrown 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from hub.domain.judgement import Checkpoint, Input, SiteModel, Verdict
+from hub.intake.drift import ClockWatch
 from hub.intake.parcel import Notice
 from hub.intake.unpack import SeriesBook
 from hub.store.checkpoint import load_checkpoints, save_checkpoints
@@ -61,6 +62,7 @@ class HeldSite:
     position: int
     consumed: int
     recorded_at: datetime
+    clocks: ClockWatch = field(default_factory=ClockWatch)
 
     def next_position(self) -> int:
         """Open the next position of the history."""

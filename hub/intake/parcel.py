@@ -61,8 +61,9 @@ class Parcel:
     cursors: dict[LaneKey, int] = field(default_factory=dict)
     new_series: dict[SeriesKey, int] = field(default_factory=dict)
     journal: list[JournalLine] = field(default_factory=list)
-    drift: dict[str, bool] = field(default_factory=dict)
-    """Device -> did any of its own times have to be set aside?"""
+    drift: dict[str, int] = field(default_factory=dict)
+    """Device -> by how many µs its word was behind the edge's time where it had to be set aside
+    (negative: ahead), 0 where all of it could be believed."""
     refs: list[tuple[str, int, int, int, int]] = field(default_factory=list)
     """(edge, epoch, lane, first, count) of the runs inside, for the history."""
     _notices: dict[tuple[str, str, bool | None], Notice] = field(default_factory=dict)
@@ -78,9 +79,10 @@ class Parcel:
             told = {**before.attributes, "count": int(count) + 1}
             self._notices[key] = replace(before, attributes=told)
 
-    def note_drift(self, device: str, drifted: bool) -> None:
-        """Remember what a device's times were like; one bad one decides."""
-        self.drift[device] = self.drift.get(device, False) or drifted
+    def note_drift(self, device: str, behind_us: int) -> None:
+        """Remember what a device's times were like; the one furthest off decides."""
+        before = self.drift.get(device, 0)
+        self.drift[device] = behind_us if abs(behind_us) > abs(before) else before
 
     def take_notices(self) -> list[Notice]:
         """All notices so far, handed over once."""

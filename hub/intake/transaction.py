@@ -28,7 +28,14 @@ from hub.store.event import HUB, EventRow, copy_events
 from hub.store.history import HistoryRow, append_history, save_consumed
 from hub.store.journal import append_journal, read_journal
 from hub.store.quarantine import RETRY, add_quarantine
-from hub.store.reading import add_series, copy_readings, join_blocks, newest_per_series, save_latest
+from hub.store.reading import (
+    add_series,
+    copy_readings,
+    join_blocks,
+    microseconds,
+    newest_per_series,
+    save_latest,
+)
 
 ACTOR: Final = "system:worker"
 _ACTS_AT_ONCE: Final = 500
@@ -74,8 +81,10 @@ def judge_first(held: HeldSite, parcel: Parcel, *, fed: bool = True) -> Judged:
     """Complete a parcel (supervision becomes events, conditions are compared) and judge it, in
     memory. With `fed` False the rules are not asked: it is stored only.
     """
-    for device, drifted in parcel.drift.items():
-        parcel.note(Notice(DRIFT, device, drifted))
+    for device, behind_us in parcel.drift.items():
+        wrong = held.clocks.judge(device, behind_us, microseconds(parcel.recorded_at))
+        if wrong is not None:
+            parcel.note(Notice(DRIFT, device, wrong))
     notices = [notice for notice in parcel.take_notices() if held.is_news(notice)]
     if not notices and not parcel.inputs:
         return Judged(parcel, None, [], {})

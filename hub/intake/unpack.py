@@ -37,6 +37,8 @@ from hub.store.quarantine import QuarantineRow
 from hub.store.reading import ReadingBlock, SeriesKey, microseconds
 
 _MOST_ADDRESS: Final = 255
+_FAR: Final = 2**62
+"""Beyond any calendar, and still far from the end of 64 bits."""
 _MOST_IDENTITY: Final = 1_000
 _RESULTS: Final = frozenset({"accepted", "confirmed", "unconfirmed", "failed", "expired", "refused"})
 
@@ -205,7 +207,7 @@ def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, ev
     edge = _edge_time(parcel.recorded_at, origin, event.edge_at)
     time = event_time(event.observed_at, event.replayed, edge)
     if time.drift is not None:
-        parcel.note_drift(event.device, time.drift)
+        parcel.note_drift(event.device, edge.at - (event.observed_at or 0) if time.drift else 0)
     known = event.device in model.devices
     taken = EventInput(
         id=origin.id_of(index),
@@ -258,7 +260,8 @@ def _take_readings(parcel: Parcel, book: SeriesBook, origin: Origin, item: Readi
         doubted = (times.drift | edge.uncertain) & (quality == Quality.GOOD)
         quality = np.where(doubted, np.uint8(Quality.UNCERTAIN), quality)
     if times.drift.any() or (book.drifting and not item.replayed):
-        _note_drifts(parcel, item, columns.index[addressed], times.drift[addressed])
+        behind = np.where(times.drift, edge.at - np.clip(columns.observed_at, -_FAR, _FAR), 0)
+        _note_drifts(parcel, item, columns.index[addressed], behind[addressed])
     whole = bool(good.all())
     block = (
         ReadingBlock(numbers, times.observed_at, columns.value, quality)
@@ -277,13 +280,14 @@ def _note_drifts(
     parcel: Parcel,
     item: ReadingsItem,
     index: npt.NDArray[np.uint16],
-    drift: npt.NDArray[np.bool_],
+    behind_us: npt.NDArray[np.int64],
 ) -> None:
-    count = len(item.series)
-    seen = np.bincount(index, minlength=count)
-    drifted = np.bincount(index[drift], minlength=count)
-    for number in np.flatnonzero(seen):
-        parcel.note_drift(item.series[number][0], bool(drifted[number]))
+    furthest = np.zeros(len(item.series), np.int64), np.zeros(len(item.series), np.int64)
+    np.maximum.at(furthest[0], index, behind_us)
+    np.minimum.at(furthest[1], index, behind_us)
+    for number in np.unique(index):
+        behind, ahead = int(furthest[0][number]), int(furthest[1][number])
+        parcel.note_drift(item.series[number][0], behind if behind > -ahead else ahead)
 
 
 def _feed_readings(
