@@ -39,7 +39,6 @@ def measure(street: Street, samples: int, readings: int) -> dict[str, object]:
     """All figures of one run."""
     client = street.log_in()
     screen = Screen(client)
-    street.edge.ask("burst 100000")  # the first rows make series and warm the caches
     ingest = measure_ingest(street, readings)
     idle = measure_latency(street, screen, samples, "idle")
     load = int(ingest.readings_per_s / 2)

@@ -47,8 +47,11 @@ class Feeder:
         self._quality = np.zeros(BATCH, dtype=np.uint8)
         self._random = np.random.default_rng(7)
         self.rate = 0
+        self.items = 0
+        """Items appended since the start."""
 
     def make_item(self) -> bytes:
+        self.items += 1
         now_us = time.time_ns() // 1_000
         observed_at = now_us - np.arange(BATCH, dtype=np.int64)[::-1]
         value = self._random.normal(20.0, 1.0, BATCH)
@@ -92,7 +95,7 @@ async def run(config: Path) -> None:
     while line := (await reader.readline()).split():
         word, number = line[0].decode(), int(line[1])
         if word == "burst":
-            answer({"appended": await feeder.burst(number)})
+            answer({"appended": await feeder.burst(number), "items": feeder.items})
         else:
             feeder.rate = number
             answer({"rate": number})

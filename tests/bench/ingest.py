@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from tests.bench.feeder import BATCH
 from tests.bench.street import Street
 from tests.waiting import wait_until
 
+WARM_UP = 100_000
 COPY_ROWS = 1_000
 """Rows of the baseline in a commit."""
 _COPY = "COPY readings (site, series, observed_at, recorded_at, value, quality) FROM STDIN (FORMAT BINARY)"
@@ -41,11 +41,11 @@ class Ingest:
 def measure_ingest(street: Street, readings: int) -> Ingest:
     """Append `readings` to the spool and wait until all of them are committed; then the baselines."""
     with psycopg.connect(street.dsn, autocommit=True) as connection:
-        rows_before, items_before = _count(connection), _items(connection)
+        # The first rows make series and warm the caches.
+        _append(street, connection, WARM_UP)
+        rows_before = _count(connection)
         begun = time.monotonic()
-        appended = street.edge.ask(f"burst {readings}")["appended"]
-        wanted = items_before + appended // BATCH
-        wait_until(lambda: _items(connection) >= wanted, 600.0, "all readings are committed", 0.01)
+        appended = _append(street, connection, readings)
         took = time.monotonic() - begun
         if _count(connection) != rows_before + appended:
             raise RuntimeError(f"{appended} readings appended, {_count(connection) - rows_before} rows stored")
@@ -54,6 +54,13 @@ def measure_ingest(street: Street, readings: int) -> Ingest:
         raw = _rate(len(rows), lambda: _copy_raw(connection, [_encode(block) for block in blocks]))
         by_rows = _rate(len(rows), lambda: _copy_rows(connection, blocks))
     return Ingest(appended, appended / took, raw, by_rows)
+
+
+def _append(street: Street, connection: psycopg.Connection, readings: int) -> int:
+    """Append about so many readings and wait until the hub has committed all that was ever appended."""
+    answer = street.edge.ask(f"burst {readings}")
+    wait_until(lambda: _items(connection) >= answer["items"], 600.0, "all readings are committed", 0.01)
+    return answer["appended"]
 
 
 def _count(connection: psycopg.Connection) -> int:
