@@ -190,6 +190,7 @@ def test_a_failing_driver_is_started_again_and_its_devices_go_offline(
         await until(lambda: driver.opens == 1)
         driver.said.put_nowait(ValueError("a bug in the driver"))
         await until(lambda: driver.opens == 2)
+        await until(lambda: "is back" in caplog.text)
         assert told(hub, "device.offline") == []
         driver.broken = AdapterError("nobody answers", retry=True)
         driver.said.put_nowait(AdapterError("the line broke", retry=True))
