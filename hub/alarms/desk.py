@@ -69,7 +69,9 @@ def escalate_alarms(turn: Turn, verdict: EscalateAlarms) -> list[Consequence]:
             continue
         priority = min(alarm.priority, verdict.priority, key=lambda each: each.rank)
         state = next_alarm_state(alarm.state, AlarmAction.ESCALATE, alarm.nature)
-        raised = open_again(turn, replace(alarm, priority=priority), state, keep_verification=True)
+        response = alarm.response if verdict.response is None else verdict.response
+        escalated = replace(alarm, priority=priority, response=response)
+        raised = open_again(turn, escalated, state, keep_verification=True)
         save_alarm(turn.connection, raised)
         _add_evidence(turn, alarm.alarm, verdict.evidence)
         journal_alarm(

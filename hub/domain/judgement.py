@@ -138,6 +138,8 @@ class EscalateAlarms:
     """(subject, condition) of each."""
     priority: Priority
     evidence: Evidence
+    response: Text | None = None
+    """What to do now that it is verified; None leaves what the alarm says."""
 
 
 @dataclass(frozen=True, slots=True)

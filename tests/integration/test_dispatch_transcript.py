@@ -64,6 +64,7 @@ def test_one_detector_is_high_two_are_a_fire(school: School) -> None:
     assert kinds(school.feed(event("fire.alarm", "hall-smoke", 0, True))) == ["alarm.raised"]
     (first,) = open_alarms(school.connection, SITE)
     assert first.priority is Priority.HIGH
+    assert "现场核实" in first.response["zh"]
     assert sources_of(school.connection, SITE, [1]) == {1: 1}
     school.act("alarm.acknowledge", 1, at_s=5)
 
@@ -81,6 +82,7 @@ def test_one_detector_is_high_two_are_a_fire(school: School) -> None:
     assert {alarm.priority for alarm in alarms} == {Priority.CRITICAL}
     assert {alarm.state for alarm in alarms} == {AlarmState.UNACKNOWLEDGED}, "it sounds again"
     assert {alarm.incident for alarm in alarms} == {1}
+    assert all("疏散" in alarm.response["zh"] for alarm in alarms), "verified: no longer 'send someone to look'"
     assert sources_of(school.connection, SITE, [1, 2]) == {1: 2, 2: 1}
     (incident,) = open_incidents(school.connection, SITE)
     assert (incident.plan, incident.zone, incident.verified) == ("fire", "teaching", True)

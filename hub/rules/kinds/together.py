@@ -19,7 +19,7 @@ from hub.domain.judgement import EscalateAlarms, EventInput, SiteModel, Verdict
 from hub.rules import evidence
 from hub.rules.condition import Change
 from hub.rules.evidence import micros
-from hub.rules.field import Duration, EventKinds
+from hub.rules.field import Duration, EventKinds, LocalText
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
 from hub.rules.rule import Judge, Rule, RuleKind
@@ -42,6 +42,8 @@ class TogetherRule(Rule):
     zone: Literal["own", "room", "floor", "building", "site"] = "building"
     different: Literal["address", "device", "kind"] = "address"
     escalate: Priority | None = None
+    response: LocalText | None = None
+    """What to do with the escalated alarms from then on; where absent they keep their own words."""
 
     @property
     def verifies(self) -> bool:
@@ -53,6 +55,8 @@ class TogetherRule(Rule):
 
     def faults(self) -> list[str]:
         found = super().faults()
+        if self.response is not None and self.escalate is None:
+            found.append("response: is for the alarms that are escalated; add `escalate` or remove it")
         if self.alarm is not None and (self.alarm.condition != "rule" or self.alarm.kind is None):
             found.append(
                 "alarm: what only a correlation sees stands under its rule; write condition: rule, and a kind"
@@ -73,6 +77,7 @@ class TogetherJudge(Judge):
         self._level = rule.zone
         self._different = rule.different
         self._escalate = rule.escalate
+        self._response = rule.response.texts() if rule.response else None
         self._kind = rule.alarm.kind if rule.alarm and rule.alarm.kind else rule.rule
 
     def on_event(self, event: EventInput, change: Change, out: list[Verdict]) -> None:
@@ -140,6 +145,7 @@ class TogetherJudge(Judge):
                     alarms=tuple(each for each in members if each in raised),
                     priority=self._escalate,
                     evidence=told,
+                    response=self._response,
                 )
             )
         history = change is Change.HISTORY

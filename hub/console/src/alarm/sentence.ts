@@ -30,7 +30,7 @@ export interface Moment {
 function marksOf(alarm: AlarmView, as: Language): string[] {
   const marks: string[] = [];
   if (alarm.exercise) marks.push(t("mark.exercise", {}, as));
-  if (alarm.single_detector) marks.push(t("mark.single", {}, as));
+  if (alarm.kind === "fire.alarm") marks.push(t(alarm.single_detector ? "mark.single" : "mark.together", {}, as));
   marks.push(t(`verification.${alarm.verification}`, {}, as));
   if (alarm.unjudged) marks.push(t("mark.unjudged", {}, as));
   if (alarm.late) marks.push(t("mark.late", {}, as));

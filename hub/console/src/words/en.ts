@@ -32,6 +32,7 @@ export const en: Words = {
   "verification.test": "test",
   "verification.drill": "drill",
   "mark.single": "single detector",
+  "mark.together": "two or more detectors",
   "mark.late": "late",
   "mark.unjudged": "not judged",
   "mark.exercise": "DRILL",

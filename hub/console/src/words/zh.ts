@@ -32,6 +32,7 @@ export const zh = {
   "verification.test": "测试",
   "verification.drill": "演练",
   "mark.single": "单点",
+  "mark.together": "两点以上",
   "mark.late": "迟到",
   "mark.unjudged": "未判定",
   "mark.exercise": "演练",
