@@ -197,7 +197,7 @@ class Clerk:
         """Put a run into a parcel, behind what is stored of it already."""
         if run.items:
             for raw in run.items[step.skip :]:
-                take_item(parcel, held.series, self._origin(run, raw), raw.data)
+                take_item(parcel, held.series, self._origin(run, raw, parcel.recorded_at), raw.data)
         else:
             _fill_whole(parcel, run, step)
         self._advance(parcel, run, step)
@@ -227,7 +227,7 @@ class Clerk:
             site_turn(self.connection, site)
             outcome.retries += [(site, number) for number in self._consume(site)]
             for raw in run.items[step.skip :]:
-                self._take_one(begin, self._origin(run, raw), raw, site)
+                self._take_one(begin, self._origin(run, raw, now), raw, site)
             if not run.items:
                 self._by_ways(site, [Way(build_whole), Way(build_whole, fed=False, error=_FAILED)])
             held = self.sites[site]
@@ -319,10 +319,10 @@ class Clerk:
             self._by_ways(site, [Way(lambda held: _broken(held, error), fed=False, error=repr(error)[:500])])
         return retries
 
-    def _origin(self, run: Run, raw: RawItem) -> Origin:
+    def _origin(self, run: Run, raw: RawItem, now: datetime) -> Origin:
         known = self._offsets(run.sender)
         offset = run.offset_us if known is None else known
-        return Origin(run.sender.edge, run.epoch, run.lane, raw.sequence, raw.age_ms, offset)
+        return Origin(run.sender.edge, run.epoch, run.lane, raw.sequence, run.age_ms(raw, now), offset)
 
 
 def build_tick(held: HeldSite, now: datetime) -> Parcel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from adapters.contract.codec import decode_payload
 from adapters.contract.error import WireError
@@ -42,6 +43,8 @@ class Run:
     count: int
     offset_us: int
     """The edge's clock at sending less the hub's at arrival."""
+    arrived_at: datetime
+    """When the message came in, by the hub's clock: while it waits for the store, its items grow older."""
     items: tuple[RawItem, ...] = ()
     tombstone: Tombstone | None = None
     spoiled: Spoiled | None = None
@@ -50,6 +53,15 @@ class Run:
     def key(self) -> tuple[str, int, int]:
         """The lane's key among a site's cursors."""
         return (self.sender.edge, self.epoch, int(self.lane))
+
+    def age_ms(self, item: RawItem, now: datetime) -> int:
+        """How old an item is when it is taken: its age at sending and the time it has waited here since.
+
+        An unknown age (negative) stays unknown.
+        """
+        if item.age_ms < 0:
+            return item.age_ms
+        return item.age_ms + max(0, (now - self.arrived_at) // timedelta(milliseconds=1))
 
     def split(self, most: int) -> tuple[Run, Run | None]:
         """The first `most` items, and the rest."""
@@ -65,7 +77,7 @@ def open_run(message: Message) -> Run:
     header = message.header
     if header.lane is None:
         raise AssertionError("the gate lets only lane messages through on lane topics")
-    run = Run(message.sender, header.lane, header.epoch, header.first, header.count, 0)
+    run = Run(message.sender, header.lane, header.epoch, header.first, header.count, 0, message.at)
     try:
         if header.type == Type.TOMBSTONE:
             return replace(run, tombstone=_open_tombstone(message))

@@ -61,10 +61,12 @@ class Hub:
         self.clerk.hold(SITE, datetime.now(UTC))
         self._gate = Gate(lambda: edge_keys(self.connection))
 
-    def take(self, *frames: bytes, lane: Lane = Lane.ALARM) -> Outcome:
+    def take(self, *frames: bytes, lane: Lane = Lane.ALARM, waited: timedelta = timedelta(0)) -> Outcome:
+        """Take frames that came in `waited` ago."""
         runs = []
         for data in frames:
-            message = self._gate.admit(Arrival(SENDER, lane.name.lower(), data, datetime.now(UTC)))
+            arrival = Arrival(SENDER, lane.name.lower(), data, datetime.now(UTC) - waited)
+            message = self._gate.admit(arrival)
             assert isinstance(message, Message), message
             runs.append(open_run(message))
         return self.clerk.take_runs(runs, datetime.now(UTC))
@@ -321,6 +323,20 @@ def test_late_is_decided_once_and_stored(native: Hub, age_ms: int, late: bool) -
     native.alarms(1, [press()], age_ms=age_ms)
     assert native.rows("SELECT late FROM events") == [(late,)]
     assert native.rows("SELECT late FROM alarm") == [(late,)]
+
+
+@pytest.mark.parametrize(("waited_s", "late"), [(2, False), (61, True), (-300, False)])
+def test_what_waited_here_for_the_store_has_grown_older(native: Hub, waited_s: int, late: bool) -> None:
+    # A database that was away for long must not let the hub act on what came in before (invariant 9).
+    smoke = [pack_event(event("fire.alarm", device, active=True)) for device in ("lab-smoke", "lab-heat")]
+    native.take(items_frame(Lane.ALARM, 1, smoke, age_ms=100), waited=timedelta(seconds=waited_s))
+    assert native.rows("SELECT DISTINCT late FROM events WHERE edge <> 'hub'") == [(late,)]
+    assert native.rows("SELECT state FROM incident") == [("proposed" if late else "triggered",)]
+
+
+def test_an_unknown_age_stays_unknown_while_it_waits(native: Hub) -> None:
+    native.take(items_frame(Lane.ALARM, 1, [press()], age_ms=AGE_UNKNOWN), waited=timedelta(seconds=10))
+    assert native.rows("SELECT late FROM events") == [(True,)]
 
 
 def test_an_older_change_of_a_condition_is_history(native: Hub) -> None:

@@ -20,7 +20,7 @@ def arrival(sender: Sender, text: str) -> Arrival:
 
 def run(sender: Sender, first: int, count: int) -> Run:
     items = tuple(RawItem(first + n, 0, b"x" * 10) for n in range(count))
-    return Run(sender, Lane.ALARM, 1, first, count, 0, items)
+    return Run(sender, Lane.ALARM, 1, first, count, 0, NOW, items)
 
 
 def test_a_full_queue_drops_the_newest_and_counts_it() -> None:
