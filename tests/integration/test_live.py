@@ -66,6 +66,7 @@ def test_a_stream_begins_with_the_picture_and_goes_on_with_changes(
 
 def test_a_reconnect_misses_nothing_and_repeats_nothing(client: httpx2.Client, connection: Connection) -> None:
     screen = Screen(client)
+    screen.wait_for("snapshot")
     raise_alarm(connection)
     seen = screen.wait_for("change").id
     screen.close()
