@@ -45,7 +45,11 @@ def test_a_stream_begins_with_the_picture_and_goes_on_with_changes(
     assert snapshot.id == f"demo:{snapshot.data['seq']}"
     assert [alarm["alarm"] for alarm in snapshot.data["alarms"]] == [first]
     assert snapshot.data["zones"][1]["class"] == "key"
-    assert snapshot.data["duty"][1]["person_name"] == "张伟"
+    # A building counts its rooms' devices too; posts stand as the configuration has them.
+    assert [zone["devices"]["total"] for zone in snapshot.data["zones"]] == [2, 1]
+    assert [zone["devices"]["unknown"] for zone in snapshot.data["zones"]] == [2, 1]
+    assert [duty["post"] for duty in snapshot.data["duty"]] == ["security-room", "duty-leader"]
+    assert snapshot.data["duty"][0]["person_name"] == "张伟"
     assert screen.wait_for("unreceipted").data == {"items": []}
     second = raise_alarm(connection, "door.forced", "door", "1")
     change = screen.wait_for("change").data
@@ -217,18 +221,3 @@ def test_the_database_dies_under_a_stream_and_comes_back(own_postgres: RunningPo
         assert screen.wait_for("change").data["alarm"]["alarm"] == number
         assert not screen.closed.is_set()
         screen.close()
-
-
-def test_a_commit_is_on_the_screen_within_milliseconds(client: httpx2.Client, connection: Connection) -> None:
-    screen = Screen(client)
-    screen.wait_for("snapshot")
-    took = []
-    for number in range(60):
-        raise_alarm(connection, "door.held", "door", f"d{number}")
-        committed = time.monotonic()
-        wait_until(lambda count=number: len(screen.named("change")) > count, poll_s=0.0005)
-        took.append((time.monotonic() - committed) * 1000)
-    took.sort()
-    print(f"commit to screen: p50 {took[30]:.1f} ms, p95 {took[57]:.1f} ms")
-    assert took[30] < 50  # two cores are shared with other tests; the bench measures the target
-    screen.close()
