@@ -61,7 +61,9 @@ def run_edge(config: Path) -> int:
     """
     configuration = load_configuration(config)
     identity = load_identity(configuration.data_dir)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for ours in ("edge", "adapters"):
+        logging.getLogger(ours).setLevel(logging.INFO)
     with _hold_folders(configuration):
         return asyncio.run(_run(configuration, identity))
 

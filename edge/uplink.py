@@ -348,7 +348,7 @@ class Uplink:
             return
         change = self._heart.hear(receipt.nonce, receipt.hub_at, self._clock.now_us(), now)
         if change is not None:
-            logger.warning("the hub answers, after %d s", change.silent_ms // 1_000)
+            logger.info("the hub answers, after %d s", change.silent_ms // 1_000)
             self._host.notice_hub(change)
         news = self._window.take_receipt(receipt.cursors, now)
         if news:

@@ -106,6 +106,12 @@ def test_conditions_pass_on_changes_across_restarts(house: House) -> None:
     assert [event.active for event in house.stored()] == [False]
 
 
+def test_after_a_panels_reset_what_still_burns_is_told_again(house: House) -> None:
+    house.run(smoke(True), smoke(True))
+    house.run(Event("smoke-1", "", "fire.reset", None, 5, 11, {}, b"", "r-1"), smoke(True))
+    assert [event.kind for event in house.stored()] == ["fire.alarm", "fire.reset", "fire.alarm"]
+
+
 def test_kinds_ride_their_lanes(house: House) -> None:
     house.run(press("a"), Event("door", "1", "access.granted", None, 1, 2, {"holder": "h-1"}, b"", "g"))
     assert [event.kind for event in house.stored(Lane.ALARM)] == ["panic.pressed"]
