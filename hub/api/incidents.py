@@ -19,7 +19,9 @@ from hub.store.view import newest_incidents, open_incidents
 router = APIRouter(prefix="/api/v1/sites/{site}", tags=["incidents"])
 IncidentNumber = Annotated[Number, Path()]
 StepNumber = Annotated[int, Path(ge=0, le=10_000)]
-Action = Literal["start", "respond", "contain", "flare_up", "close", "review", "dismiss", "suspend", "resume"]
+Action = Literal[
+    "start", "respond", "contain", "flare_up", "close", "review", "dismiss", "suspend", "resume", "release"
+]
 
 
 class IncidentList(View):
@@ -95,7 +97,9 @@ def post_incident(body: StartBody, desk: AtDesk) -> IncidentAnswer:
 def act_on_incident(
     incident: IncidentNumber, action: Action, body: IncidentActBody, desk: AtDesk
 ) -> IncidentAnswer:
-    """One step in an incident's life."""
+    """One step in an incident's life; or `release`: what its plan holds back goes now, at the commander's
+    rank and in the name of who asks, with a reason.
+    """
     answer = desk.perform(
         f"incident.{action}",
         incident,

@@ -121,13 +121,14 @@ def _value_view(row: Row, state: Presence, now: datetime) -> ValueView:
 
 
 def zone_views(words: SiteWords, states: States) -> list[ZoneView]:
-    """Zones in their order with the states of the devices in each (not of those further in)."""
+    """Zones in their order with the states of the devices in each and in all that lies in it: a building
+    whose rooms nobody hears must not look known.
+    """
     tally: dict[str, dict[str, int]] = {
         zone: dict.fromkeys(("online", "offline", "unknown"), 0) for zone in words.zones
     }
     for device, (state, _) in states.items():
-        zone = words.devices[device]["zone"]
-        if zone in tally:
+        for zone in _zones_around(words, words.devices[device]["zone"]):
             tally[zone][state] += 1
     return [
         ZoneView(
@@ -140,6 +141,15 @@ def zone_views(words: SiteWords, states: States) -> list[ZoneView]:
         )
         for zone, row in words.zones.items()
     ]
+
+
+def _zones_around(words: SiteWords, zone: str | None) -> list[str]:
+    """A zone and those it lies in."""
+    around: list[str] = []
+    while zone is not None and zone in words.zones and zone not in around:
+        around.append(zone)
+        zone = words.zones[zone]["parent"]
+    return around
 
 
 def counts_view(work: Row, points: tuple[int, int], states: States) -> Counts:

@@ -116,7 +116,10 @@ def _tables(configuration: SiteConfiguration) -> SiteTables:
         },
         edges={edge.edge: {"name": edge.name.model_dump(), "active": True} for edge in configuration.edges},
         devices={device.device: _device_row(device) for device in configuration.devices},
-        posts={post.post: {"name": post.name.model_dump()} for post in configuration.posts},
+        posts={
+            post.post: {"name": post.name.model_dump(), "ordinal": ordinal}
+            for ordinal, post in enumerate(configuration.posts)
+        },
         persons={
             person.person: {
                 "name": person.name,

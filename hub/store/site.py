@@ -164,12 +164,14 @@ def _save_devices(connection: Connection, tables: SiteTables) -> None:
 
 def _save_people(connection: Connection, tables: SiteTables) -> None:
     site = tables.site
-    posts = _changed(connection, "SELECT post AS key, name FROM post WHERE site = %s", site, tables.posts)
+    posts = _changed(
+        connection, "SELECT post AS key, name, ordinal FROM post WHERE site = %s", site, tables.posts
+    )
     _save_many(
         connection,
-        "INSERT INTO post (site, post, name) VALUES (%(site)s, %(post)s, %(name)s)"
-        " ON CONFLICT (site, post) DO UPDATE SET name = EXCLUDED.name",
-        [{"site": site, "post": key, "name": jsonb(row["name"])} for key, row in posts.items()],
+        "INSERT INTO post (site, post, name, ordinal) VALUES (%(site)s, %(post)s, %(name)s, %(ordinal)s)"
+        " ON CONFLICT (site, post) DO UPDATE SET name = EXCLUDED.name, ordinal = EXCLUDED.ordinal",
+        [{**row, "site": site, "post": key, "name": jsonb(row["name"])} for key, row in posts.items()],
     )
     persons = _changed(
         connection, "SELECT person AS key, name, contacts FROM person WHERE site = %s", site, tables.persons

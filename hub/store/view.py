@@ -29,6 +29,7 @@ class SiteWords:
     """By device: name, family, zone, edge, configuration, active."""
     edges: Mapping[str, Text]
     posts: Mapping[str, Text]
+    """By post, in the configuration's order."""
     persons: Mapping[str, str]
     accounts: Mapping[str, str]
     duty: Duty
@@ -68,7 +69,9 @@ def load_words(connection: Connection, site: str) -> SiteWords | None:
         zones={zone["zone"]: zone for zone in zones},
         devices={device["device"]: device for device in devices},
         edges=_names(connection.execute("SELECT edge, name FROM edge WHERE site = %s AND active", (site,))),
-        posts=_names(connection.execute("SELECT post, name FROM post WHERE site = %s ORDER BY post", (site,))),
+        posts=_names(
+            connection.execute("SELECT post, name FROM post WHERE site = %s ORDER BY ordinal, post", (site,))
+        ),
         persons=_names(connection.execute("SELECT person, name FROM person WHERE site = %s", (site,))),
         accounts=_names(connection.execute("SELECT account, display_name FROM account")),
         duty=Duty(

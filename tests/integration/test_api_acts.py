@@ -130,6 +130,23 @@ def test_people_raise_alarms_report_hazards_and_start_drills(client: httpx2.Clie
     assert (counts["hazards_major"], counts["incidents"], counts["unacknowledged"]) == (1, 1, 1)
 
 
+def test_the_commander_releases_what_the_plan_holds_back(client: httpx2.Client) -> None:
+    started = client.post(f"{AT}/incidents", json={"plan": "fire", "zone": "hall", "reason": "smell of smoke"})
+    assert started.status_code == 200, started.text
+    assert [each["kind"] for each in started.json()["incident"]["commands"]] == []
+    release = f"{AT}/incidents/{started.json()['incident']['incident']}/release"
+    nameless = client.post(release, json={"reason": " "})
+    assert (nameless.status_code, "reason" in nameless.text) == (422, True)
+    released = client.post(release, json={"reason": "smoke in the stairs"})
+    assert released.status_code == 200, released.text
+    commands = released.json()["incident"]["commands"]
+    assert {(each["device"], each["kind"]) for each in commands} == {("door", "door.release")}
+    assert client.post(release, json={"reason": "again"}).status_code == 409
+    rows = client.get(f"{AT}/journal").json()["rows"]
+    (told,) = [row for row in rows if row["kind"] == "incident.released"]
+    assert (told["actor_name"], told["body"]["reason"]) == ("管理员", "smoke in the stairs")
+
+
 def test_commands_are_taken_or_refused_with_a_reason(client: httpx2.Client) -> None:
     body = {"device": "door", "address": "1", "kind": "door.release", "reason": "delivery"}
     taken = client.post(f"{AT}/commands", json=body)
