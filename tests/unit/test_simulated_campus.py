@@ -76,6 +76,23 @@ def test_two_independent_fire_devices_watch_one_room() -> None:
     assert "teaching-3f-lab301" in detectors & {address.zone for address in panel.addresses.values()}
 
 
+def test_every_building_has_an_escape_door_that_can_be_released_and_is_never_locked() -> None:
+    site = load_site(DEMO / "site.yaml")
+    parents = {zone.zone: zone.parent for zone in site.zones}
+    buildings = {zone.zone for zone in site.zones if zone.kind == "building"}
+    escapes = [device for device in site.devices if device.parameters.get("escape") is True]
+    reached = set()
+    for door in escapes:
+        assert door.family == "access_control"
+        assert "door.release" in door.writes and "door.lock" not in door.writes, door.device
+        zone: str | None = door.zone
+        while zone is not None:
+            reached.add(zone)
+            zone = parents[zone]
+    assert buildings - reached == {"administration"}  # its doors are not wired
+    assert all("escape" in device.parameters for device in site.devices if "疏散门" in device.name.zh)
+
+
 def test_every_post_is_filled_at_every_hour_of_the_week() -> None:
     site = load_site(DEMO / "site.yaml")
     shifts = [
