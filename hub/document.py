@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hub.domain.error import ConfigurationError
 
 MAX_DOCUMENT_BYTES: Final = 4_000_000
+MAX_DEPTH: Final = 64
+MAX_PARTS: Final = 1_000_000
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _MAX_SHOWN: Final = 80
@@ -59,9 +61,32 @@ def read_document(file: Path) -> Any:
     if len(data) > MAX_DOCUMENT_BYTES:
         raise ConfigurationError([f"{file}: {len(data)} bytes; {MAX_DOCUMENT_BYTES} at most"])
     try:
-        return yaml.load(data, Loader=_UniqueLoader)
+        document = yaml.load(data, Loader=_UniqueLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ConfigurationError([f"{file}: is not YAML: {' '.join(str(error).split())}"]) from None
+    if document is None:
+        raise ConfigurationError([f"{file}: is empty; write the document, or remove the file"])
+    if not _is_bounded(document):
+        raise ConfigurationError(
+            [
+                f"{file}: is nested more than {MAX_DEPTH} deep or has more than {MAX_PARTS} parts, its aliases"
+                " written out; write it flatter, with fewer aliases"
+            ]
+        )
+    return document
+
+
+def _is_bounded(document: Any) -> bool:
+    """Whether the document can be walked: an alias may hold itself, or double what it names again and again."""
+    waiting, parts = [(document, 1)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        parts += 1
+        if depth > MAX_DEPTH or parts > MAX_PARTS:
+            return False
+        if isinstance(value, dict | list):
+            waiting += [(each, depth + 1) for each in (value.values() if isinstance(value, dict) else value)]
+    return True
 
 
 def fill_placeholders(
@@ -153,6 +178,10 @@ def check_unique(
 
 _WORDS: Final = {
     "missing": "is missing; add it",
+    "path_type": "is no path; write one in quotes",
+    "tuple_type": "is no list; write `[a, b]`, or lines that begin with `-`",
+    "dict_type": "is no mapping; write `key: value` lines",
+    "model_type": "is no mapping; write `key: value` lines",
     "extra_forbidden": "is not a known key; remove it or correct its spelling",
 }
 

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from hub.clock import steady_s
 
 BACK_OFF_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
 STEADY_S: Final = 10.0
@@ -67,7 +68,7 @@ class Child:
         if self._process is None:
             return
         try:
-            self._process.wait(max(0.0, deadline - time.monotonic()))
+            self._process.wait(max(0.0, deadline - steady_s()))
         except subprocess.TimeoutExpired:
             _log.error("%s does not end; it is killed", self.name)
             self._process.kill()
@@ -79,12 +80,12 @@ def keep_running(children: Sequence[Child], stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             for child in children:
-                child.tend(time.monotonic())
+                child.tend(steady_s())
             stop.wait(_POLL_S)
     finally:
         for child in reversed(children):
             child.terminate()
-            child.await_end(time.monotonic() + STOP_S)
+            child.await_end(steady_s() + STOP_S)
 
 
 def die_with_parent() -> None:

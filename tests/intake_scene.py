@@ -32,8 +32,8 @@ from adapters.contract.message import (
 )
 from adapters.contract.topic import Sender, down_filter, heartbeat_topic, lane_topic
 from adapters.contract.vocabulary import Lane
+from hub.domain.moment import microseconds
 from hub.store.database import Connection, connect
-from hub.store.reading import microseconds
 
 SITE, EDGE = "test-school", "test-edge"
 SENDER = Sender(SITE, EDGE)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from hub.api.stream import Subscriber
+from hub.clock import steady_s
 
 TRUSTED_WITHOUT_STORE_S: Final = 15 * 60.0
 """So long do open streams stay authorised from memory while sessions cannot be looked up."""
@@ -48,7 +48,7 @@ class Audience:
         """A stream of a site's events from now on, for a session that was found open just now."""
         subscriber = Subscriber(site, session_hash)
         self._subscribers.add(subscriber)
-        self._sessions = {**self._sessions, session_hash: time.monotonic()}
+        self._sessions = {**self._sessions, session_hash: steady_s()}
         if self.closed:
             subscriber.close()
         return subscriber

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +19,7 @@ from hub.api.picture import Standing, read_changes, read_counts, read_snapshot, 
 from hub.api.stream import write_event
 from hub.api.unreceipted import Unreceipted
 from hub.api.views import Counts
-from hub.clock import utc_now
+from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.store.account import open_sessions
 from hub.store.database import Connection, await_notices, connect, listen, watched
@@ -78,7 +77,7 @@ class Feed:
     def _run(self) -> None:
         failures = 0
         while not self._stop.is_set():
-            started = time.monotonic()
+            started = steady_s()
             try:
                 self._read_forever()
             except StoreUnavailable as error:
@@ -86,7 +85,7 @@ class Feed:
                     _log.warning("the live feed lost the database: %s", error)
             except Exception:  # noqa: BLE001 - the API's one supervisor loop; beats say what is missing
                 _log.exception("the live feed failed; it begins again")
-            failures = 0 if time.monotonic() - started > STEADY_S else failures + 1
+            failures = 0 if steady_s() - started > STEADY_S else failures + 1
             self._stop.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
 
     def _read_forever(self) -> None:
@@ -96,21 +95,21 @@ class Feed:
                 connection.execute("SET statement_timeout = 2000")
                 listen(connection, CHANNEL)
                 _log.info("the live feed reads the journal")
-                due = time.monotonic()
+                due = steady_s()
                 while not self._stop.is_set():
-                    if time.monotonic() >= due:
-                        due = time.monotonic() + POLL_S
+                    if steady_s() >= due:
+                        due = steady_s() + POLL_S
                         self._poll(connection)
-                    for site in await_notices(connection, max(0.0, due - time.monotonic())):
+                    for site in await_notices(connection, max(0.0, due - steady_s())):
                         self._read_site(connection, site)
         finally:
             connection.close()
 
     def _poll(self, connection: Connection) -> None:
         now = utc_now()
-        if time.monotonic() - self._keys_read > KEYS_S:
+        if steady_s() - self._keys_read > KEYS_S:
             self._unreceipted.set_keys(edge_keys(connection))
-            self._keys_read = time.monotonic()
+            self._keys_read = steady_s()
         rows = liveness_rows(connection)
         workers = {row["site"]: row["at"] for row in rows if row["process"] == "worker"}
         self.liveness = {row["process"]: row["at"] for row in rows if row["process"] != "worker"}
@@ -128,9 +127,9 @@ class Feed:
             self._read_site(connection, site)
         asked = self._audience.session_hashes()
         if asked:
-            found, at = open_sessions(connection, list(asked), now), time.monotonic()
+            found, at = open_sessions(connection, list(asked), now), steady_s()
             self._audience.call(lambda: self._audience.confirm_sessions(asked, found, at))
-        self.answered = time.monotonic()
+        self.answered = steady_s()
 
     def _read_site(self, connection: Connection, site: str) -> None:
         """Publish what is new in a site's journal; a site that is not known yet waits for the poll."""
@@ -139,7 +138,7 @@ class Feed:
             began = utc_now()
             words = self._names.get(connection, site)
             batch = read_changes(connection, words, condition.standing, after=condition.seq, now=began)
-            self.answered = time.monotonic()
+            self.answered = steady_s()
             if batch is not None:
                 self.changes_read += len(batch.changes)
                 condition = replace(condition, seq=batch.changes[-1].seq, counts=batch.counts)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from typing import Final
 
+from hub.clock import steady_s
 from hub.domain.error import NotFound
 from hub.store.database import Connection
 from hub.store.view import SiteWords, load_words
@@ -24,12 +24,12 @@ class Names:
     def get(self, connection: Connection, site: str) -> SiteWords:
         """The site's names, at most a minute old; raises NotFound, StoreUnavailable."""
         kept = self._words.get(site)
-        if kept is not None and time.monotonic() - kept[0] < _KEEP_S:
+        if kept is not None and steady_s() - kept[0] < _KEEP_S:
             return kept[1]
         words = load_words(connection, site)
         with self._lock:
             rest = {name: each for name, each in self._words.items() if name != site}
-            self._words = rest if words is None else {**rest, site: (time.monotonic(), words)}
+            self._words = rest if words is None else {**rest, site: (steady_s(), words)}
         if words is None:
             raise NotFound("there is no such site")
         return words

@@ -6,7 +6,6 @@ It runs in the event loop and touches no database, so that it goes on when every
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,7 @@ from hub.api.names import Names
 from hub.api.stream import write_event
 from hub.api.unreceipted import Heard, Unreceipted
 from hub.api.views import Beat, UnreceiptedList, UnreceiptedView
-from hub.clock import utc_now
+from hub.clock import steady_s, utc_now
 from hub.store.view import SiteWords
 
 LOST_AFTER_S: Final[Mapping[str, float]] = {"database": 2.5, "broker": 1.0, "worker": 4.0, "chores": 15.0}
@@ -51,13 +50,13 @@ class Pulse:
 
     async def beat_forever(self) -> None:
         """Beat until cancelled."""
-        due = time.monotonic()
+        due = steady_s()
         while True:
             now = utc_now()
             self._publish_unreceipted(now)
-            if time.monotonic() >= due:
-                due = max(due + 1.0, time.monotonic() + 0.5)
-                self._audience.end_distrusted(time.monotonic())
+            if steady_s() >= due:
+                due = max(due + 1.0, steady_s() + 0.5)
+                self._audience.end_distrusted(steady_s())
                 for site in self._audience.sites():
                     beat = self.beat(site, now)
                     if beat is not None:
@@ -89,7 +88,7 @@ class Pulse:
         chores_at = self._feed.liveness.get("chores")
         answered = self._feed.answered
         ages: dict[str, float | None] = {
-            "database": time.monotonic() - answered if answered > float("-inf") else None,
+            "database": steady_s() - answered if answered > float("-inf") else None,
             "broker": 0.0 if self._listener.listening else None,
             "worker": (now - worker_at).total_seconds() if worker_at else None,
             "chores": (now - chores_at).total_seconds() if chores_at else None,

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.contract.codec import decode_item, decode_payload, derive_key, open_frame, read_header
@@ -19,12 +19,12 @@ from adapters.contract.error import MalformedItem, WireError
 from adapters.contract.message import Direction, EventItem, Header, Items, Receipt, Type
 from adapters.contract.topic import read_topic
 from adapters.contract.vocabulary import KINDS, Lane, Priority
+from hub.domain.moment import moment_of
 from hub.store.site import EdgeKey
 
 SHOWN_AFTER: Final = timedelta(seconds=2)
 MAX_ITEMS: Final = 2_000
 MAX_EPOCHS: Final = 256
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 StreamKey = tuple[str, str, int]
 """(site, edge, epoch) of an alarm lane."""
@@ -207,9 +207,9 @@ class Unreceipted:
             del self._items[stream]
 
 
-def _moment(microseconds: int, otherwise: datetime) -> datetime:
+def _moment(at_us: int, otherwise: datetime) -> datetime:
     """The edge's word as a time; a number that no calendar holds is replaced."""
     try:
-        return _EPOCH + timedelta(microseconds=microseconds)
+        return moment_of(at_us)
     except OverflowError:
         return otherwise

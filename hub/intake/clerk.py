@@ -11,12 +11,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from adapters.contract.error import WireError
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import KINDS, Lane
+from hub.clock import utc_now
 from hub.dispatch.verdict import raise_unjudged
 from hub.domain.error import DataRefused, HubError
 from hub.domain.judgement import TickInput
@@ -281,7 +282,7 @@ class Clerk:
         error = attempt(lambda: self._write_by(self.sites[site], way))
         if error is not None:
             _log.warning("%s: not taken (fed: %s): %r", site, way.fed, error, exc_info=error)
-            self.hold(site, datetime.now(UTC))
+            self.hold(site, utc_now())
         return error
 
     def _write_by(self, held: HeldSite, way: Way) -> None:
@@ -307,14 +308,12 @@ class Clerk:
         def consume() -> None:
             with savepoint(self.connection):
                 held = self.sites[site]
-                retries.extend(
-                    consume_acts(self.connection, held, held.next_moment(datetime.now(UTC)), self.court)
-                )
+                retries.extend(consume_acts(self.connection, held, held.next_moment(utc_now()), self.court))
 
         error = attempt(consume)
         if error is not None:
             _log.warning("%s: acts passed over: %r", site, error, exc_info=error)
-            held = self.hold(site, datetime.now(UTC))
+            held = self.hold(site, utc_now())
             held.consumed = save_consumed(self.connection, site)
             self._by_ways(site, [Way(lambda held: _broken(held, error), fed=False, error=repr(error)[:500])])
         return retries
@@ -333,7 +332,7 @@ def build_tick(held: HeldSite, now: datetime) -> Parcel:
 
 
 def _broken(held: HeldSite, error: Exception | None) -> Parcel:
-    parcel = Parcel(held.site, held.next_moment(datetime.now(UTC)), "tick")
+    parcel = Parcel(held.site, held.next_moment(utc_now()), "tick")
     parcel.note(Notice("rule.broken", "hub", True, {"error": repr(error)[:200]}))
     return parcel
 

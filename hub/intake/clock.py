@@ -8,18 +8,18 @@ then the hub's clock less the item's age. Pure; all numbers are µs since 1970, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from adapters.contract.message import LATE_AFTER_MS
+from hub.domain.moment import microseconds, moment_of
 
 TOLERANCE_US: Final = 5_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LEAST: Final = int((datetime(1, 1, 2, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
-_MOST: Final = int((datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+_LEAST: Final = microseconds(datetime(1, 1, 2, tzinfo=UTC))
+_MOST: Final = microseconds(datetime(9999, 12, 30, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def reading_times(
 
 def moment(at_us: int) -> datetime:
     """A number as an aware time; what lies outside the calendar comes to its end."""
-    return _EPOCH + timedelta(microseconds=min(max(at_us, _LEAST), _MOST))
+    return moment_of(min(max(at_us, _LEAST), _MOST))
 
 
 def moment_or_none(at_us: int | None) -> datetime | None:

@@ -12,11 +12,11 @@ from adapters.contract.message import Command as WireCommand
 from adapters.contract.topic import Sender
 from hub.commands.desk import mark_sent
 from hub.domain.command import Command, CommandState
+from hub.domain.moment import microseconds
 from hub.intake.lane import Throttle
 from hub.store.command import unanswered_commands
 from hub.store.database import Connection, site_turn, transaction
 from hub.store.history import save_consumed
-from hub.store.reading import microseconds
 
 RESEND_S: Final = 2.0
 _AT_ONCE: Final = 100

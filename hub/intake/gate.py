@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from adapters.contract.message import Command as WireCommand
 from adapters.contract.message import Direction, GapRequest, Header, Receipt, Settings, Type
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
+from hub.clock import steady_s
 from hub.intake.inbox import ALARM, HEARTBEAT, TELEMETRY, Arrival
 from hub.intake.lane import Throttle
 from hub.store.site import EdgeKey
@@ -89,7 +89,7 @@ class Gate:
         try:
             return self._open(arrival)
         except BadSignature as error:
-            if not self._reload.passes(arrival.sender, time.monotonic()):
+            if not self._reload.passes(arrival.sender, steady_s()):
                 return _refuse(arrival, error)
         except WireError as error:
             return _refuse(arrival, error)

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from adapters.contract.message import Command, GapRequest, Receipt, Settings
 from adapters.contract.topic import Sender
+from hub.domain.moment import microseconds
 from hub.intake.clerk import Outcome
 from hub.intake.gate import Gate
 from hub.intake.lane import Throttle
 from hub.intake.subscriber import Subscriber
-from hub.store.reading import microseconds
 
 
 class Post:

@@ -10,8 +10,8 @@ from adapters.contract.error import WireError
 from adapters.contract.message import Items, Tombstone, Type
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
+from hub.domain.moment import microseconds
 from hub.intake.gate import Message
-from hub.store.reading import microseconds
 
 
 @dataclass(frozen=True, slots=True)

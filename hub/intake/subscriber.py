@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-import time
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from adapters.contract.topic import Sender, down_topic, read_topic, up_filter
+from hub.clock import steady_s, utc_now
 from hub.intake.inbox import BOUNDS, Arrival, Inbox
 from hub.settings import BrokerSettings
 
@@ -27,15 +27,13 @@ _KEEPALIVE_S = 10
 class Subscriber:
     """One clean-session client per process; it subscribes anew on every connect."""
 
-    def __init__(
-        self, broker: BrokerSettings, inbox: Inbox, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, broker: BrokerSettings, inbox: Inbox, clock: Callable[[], datetime] = utc_now) -> None:
         self._broker = broker
         self._inbox = inbox
         self._clock = clock
         self._lock = threading.Lock()
         self._sites: frozenset[str] = frozenset()
-        self._away_since: float | None = time.monotonic()
+        self._away_since: float | None = steady_s()
         self.strangers = 0
         """Messages on topics that are none of ours."""
         client = mqtt.Client(
@@ -80,7 +78,7 @@ class Subscriber:
     def away_s(self) -> float:
         """For how long the broker has been away; 0 while it is there."""
         since = self._away_since
-        return 0.0 if since is None else time.monotonic() - since
+        return 0.0 if since is None else steady_s() - since
 
     def _subscribe(self, sites: Collection[str]) -> None:
         filters = [(up_filter(what, site), _QOS) for site in sorted(sites) for what in BOUNDS]
@@ -98,7 +96,7 @@ class Subscriber:
 
     def _on_disconnect(self, *_arguments: Any) -> None:
         if self._away_since is None:
-            self._away_since = time.monotonic()
+            self._away_since = steady_s()
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         place = read_topic(message.topic)

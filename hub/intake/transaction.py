@@ -17,6 +17,7 @@ from adapters.contract.vocabulary import KINDS, Quality
 from hub.commands.desk import apply_result
 from hub.dispatch.verdict import apply_verdicts
 from hub.domain.judgement import ActInput, EventInput, Input, Verdict
+from hub.domain.moment import microseconds
 from hub.intake.held import DRIFT, HeldSite, MakeJudge
 from hub.intake.parcel import JournalLine, Notice, Parcel
 from hub.rulebook.book import RuleBook
@@ -32,7 +33,6 @@ from hub.store.reading import (
     add_series,
     copy_readings,
     join_blocks,
-    microseconds,
     newest_per_series,
     save_latest,
 )

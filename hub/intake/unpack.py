@@ -29,12 +29,13 @@ from adapters.contract.message import (
 from adapters.contract.topic import NAME
 from adapters.contract.vocabulary import POINTS, Lane, Quality
 from hub.domain.judgement import DeviceFact, EventInput, ReadingInput, SiteModel
+from hub.domain.moment import microseconds
 from hub.intake.clock import EdgeTime, edge_time, event_time, is_late, moment, moment_or_none, reading_times
 from hub.intake.parcel import Notice, Parcel, Result
 from hub.store.event import EventRow
 from hub.store.partition import open_range
 from hub.store.quarantine import QuarantineRow
-from hub.store.reading import ReadingBlock, SeriesKey, microseconds
+from hub.store.reading import ReadingBlock, SeriesKey
 
 _MOST_ADDRESS: Final = 255
 _FAR: Final = 2**62

@@ -13,6 +13,7 @@ from adapters.contract.error import WireError
 from adapters.contract.message import Heartbeat, Settings
 from adapters.contract.topic import Sender
 from hub.domain.judgement import Input, TickInput
+from hub.domain.moment import microseconds
 from hub.intake.clerk import Clerk
 from hub.intake.exchange import Answer, answer_heartbeat
 from hub.intake.gate import Doubt, Message, Refusal
@@ -26,7 +27,6 @@ from hub.store.database import Connection, Row, transaction
 from hub.store.edge import HeartbeatFacts, load_edges, load_settings, save_heartbeat
 from hub.store.liveness import load_liveness, save_liveness
 from hub.store.quarantine import QuarantineRow
-from hub.store.reading import microseconds
 
 _log: Final = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import logging
 import os
 import signal
 import threading
-import time
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any, Final
 
+from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.intake.backlog import Backlog, Pace
 from hub.intake.clerk import Clerk
@@ -60,7 +60,7 @@ class Worker:
         self._gate = Gate(self._load_keys)
         self._post = Post(self._gate, self._subscriber)
         self._commander = Commander(self._post.send)
-        self._warden = Warden(self._post, self._subscriber.away_s, datetime.now(UTC), time.monotonic())
+        self._warden = Warden(self._post, self._subscriber.away_s, utc_now(), steady_s())
         self._backlogs = {
             ALARM: Backlog(lambda item: 1),
             TELEMETRY: Backlog(lambda item: len(item.data)),
@@ -91,7 +91,7 @@ class Worker:
                 except StoreUnavailable as error:
                     if self._lost_s is None or self._clerk is not None:
                         _log.warning("the database is away: %s", error)
-                        self._lost_s, delay_s = time.monotonic(), _BACK_OFF_S[0]
+                        self._lost_s, delay_s = steady_s(), _BACK_OFF_S[0]
                     self._clerk = None
                     self._stopping.wait(delay_s)
                     delay_s = min(2 * delay_s, _BACK_OFF_S[1])
@@ -108,7 +108,7 @@ class Worker:
                 while not self._stopping.is_set():
                     self._inbox.wait(_POLL_S)
                     self._step(clerk)
-                self._warden.close(clerk, datetime.now(UTC))
+                self._warden.close(clerk, utc_now())
         finally:
             connection.close()
 
@@ -120,30 +120,30 @@ class Worker:
         acted = self._take(clerk, ALARM)
         heartbeats = self._admit(clerk, HEARTBEAT, _HEARTBEATS, _OPENED_BYTES)
         if heartbeats:
-            self._warden.take_heartbeats(clerk, heartbeats, datetime.now(UTC), time.monotonic())
+            self._warden.take_heartbeats(clerk, heartbeats, utc_now(), steady_s())
         if not self._backlogs[ALARM]:
             acted |= self._take(clerk, TELEMETRY)
         if self._is_due("beat", _BEAT_S):
-            retries = self._warden.beat(clerk, datetime.now(UTC), time.monotonic(), self._tell())
+            retries = self._warden.beat(clerk, utc_now(), steady_s(), self._tell())
             self._retry(clerk, retries)
             acted = True
         if self._is_due("poll", _POLL_S):
-            self._retry(clerk, self._warden.tick(clerk, datetime.now(UTC)))
+            self._retry(clerk, self._warden.tick(clerk, utc_now()))
             acted |= self._consume_journal(clerk)
         if acted:
             self._command(clerk)
 
     def _claim(self, clerk: Clerk) -> None:
         """Hold every site that nobody else holds."""
-        now = datetime.now(UTC)
+        now = utc_now()
         if now.date() != self._partitions_for:
             open_partitions(clerk.connection, layout_of(clerk.connection))
             self._partitions_for = now.date()
         for site in list_sites(clerk.connection):
             if site not in clerk.sites and hold_site(clerk.connection, site):
-                outage_s = 0.0 if self._lost_s is None else time.monotonic() - self._lost_s
+                outage_s = 0.0 if self._lost_s is None else steady_s() - self._lost_s
                 clerk.hold(site, now)
-                self._warden.welcome(clerk, site, now, time.monotonic(), outage_s)
+                self._warden.welcome(clerk, site, now, steady_s(), outage_s)
                 _log.info("%s is held", site)
         self._lost_s = None
         self._subscriber.watch(clerk.sites)
@@ -166,7 +166,7 @@ class Worker:
             else:
                 refusals.append(opened)
         if refusals:
-            self._warden.keep_refusals(clerk, refusals, datetime.now(UTC), time.monotonic())
+            self._warden.keep_refusals(clerk, refusals, utc_now(), steady_s())
         return messages
 
     def _take(self, clerk: Clerk, what: str) -> bool:
@@ -175,12 +175,12 @@ class Worker:
         runs, weight = backlog.choose(pace.budget)
         if not runs:
             return False
-        began_s = time.monotonic()
-        outcome = clerk.take_runs(runs, datetime.now(UTC))
+        began_s = steady_s()
+        outcome = clerk.take_runs(runs, utc_now())
         backlog.settle()
-        pace.learn(weight, time.monotonic() - began_s)
-        self._post.answer(outcome, datetime.now(UTC), time.monotonic())
-        self._warden.note_dropped(outcome.dropped, time.monotonic())
+        pace.learn(weight, steady_s() - began_s)
+        self._post.answer(outcome, utc_now(), steady_s())
+        self._warden.note_dropped(outcome.dropped, steady_s())
         self._retry(clerk, outcome.retries)
         return what == ALARM or bool(outcome.retries)
 
@@ -194,11 +194,11 @@ class Worker:
 
     def _retry(self, clerk: Clerk, wanted: list[tuple[str, int]]) -> None:
         for site, number in wanted:
-            retry_item(clerk, site, number, datetime.now(UTC))
+            retry_item(clerk, site, number, utc_now())
 
     def _command(self, clerk: Clerk) -> None:
         for site, held in clerk.sites.items():
-            end = self._commander.send(clerk.connection, site, datetime.now(UTC), time.monotonic())
+            end = self._commander.send(clerk.connection, site, utc_now(), steady_s())
             if end is not None:
                 held.consumed = end
 
@@ -208,7 +208,7 @@ class Worker:
         return edge_keys(self._clerk.connection)
 
     def _is_due(self, what: str, every_s: float) -> bool:
-        now_s = time.monotonic()
+        now_s = steady_s()
         if now_s < self._due[what]:
             return False
         self._due[what] = now_s + every_s

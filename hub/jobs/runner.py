@@ -9,12 +9,12 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
+from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.jobs import partitioning, retention
 from hub.jobs.chore import Chore
@@ -40,7 +40,7 @@ class Runner:
         self._chores = chores
         self._due = dict.fromkeys((chore.name for chore in chores), 0.0)
         self._stopping = threading.Event()
-        self._started_at = datetime.now(UTC)
+        self._started_at = utc_now()
         self.done: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 
@@ -100,9 +100,9 @@ class Runner:
             if self._stopping.wait(_BEAT_S):
                 return
         while not self._stopping.is_set():
-            began_s = time.monotonic()
-            self.step(connection, datetime.now(UTC), began_s)
-            self._stopping.wait(max(0.05, _BEAT_S - (time.monotonic() - began_s)))
+            began_s = steady_s()
+            self.step(connection, utc_now(), began_s)
+            self._stopping.wait(max(0.05, _BEAT_S - (steady_s() - began_s)))
 
 
 def run_chores(settings: HubSettings) -> int:

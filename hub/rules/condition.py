@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Final
 
 from hub.domain.judgement import EventInput
-from hub.rules.evidence import micros
+from hub.domain.moment import microseconds
 from hub.rules.memory import Memory
 
 RULE: Final = "@condition"
@@ -40,7 +40,7 @@ def track(memory: Memory, event: EventInput) -> Change:
     """Take an event into account and say what it changed."""
     if event.active is None:
         return Change.MOMENT
-    key, at = key_of(event.device, event.address, event.kind), micros(event.observed_at)
+    key, at = key_of(event.device, event.address, event.kind), microseconds(event.observed_at)
     known = memory.get(RULE, key)
     if known is not None and at < known["at"]:
         return Change.HISTORY if event.active else Change.HISTORY_END

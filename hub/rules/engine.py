@@ -30,8 +30,8 @@ from hub.domain.judgement import (
     TickInput,
     Verdict,
 )
+from hub.domain.moment import microseconds, moment_of
 from hub.rules import condition
-from hub.rules.evidence import micros, moment
 from hub.rules.language import KINDS
 from hub.rules.memory import Memory
 from hub.rules.rule import Judge, Rule
@@ -121,7 +121,7 @@ class Engine:
         timer = self._memory.next_due()
         if timer is not None:
             due.append(timer)
-        return moment(min(due)) if due else None
+        return moment_of(min(due)) if due else None
 
     def concerns(self, device: str, address: str, point: str) -> bool:
         """Must readings of this point be fed? Others are only stored."""
@@ -140,7 +140,7 @@ class Engine:
             judge.on_event(event, change, out)
 
     def _reset_panel(self, reset: EventInput, out: list[Verdict]) -> None:
-        until = micros(reset.observed_at)
+        until = microseconds(reset.observed_at)
         for address, kind in condition.active_kinds(self._memory, reset.device, "fire.", until):
             ended = replace(
                 reset, id=f"{reset.id}#{address}#{kind}", address=address, kind=kind, active=False, zone=None
@@ -148,7 +148,7 @@ class Engine:
             self._judge_event(ended, out)
 
     def _judge_tick(self, tick: TickInput, out: list[Verdict]) -> None:
-        at = micros(tick.at)
+        at = microseconds(tick.at)
         for _ in range(MAX_TIMERS_PER_TICK):
             timer = self._memory.pop_due(at)
             if timer is None:

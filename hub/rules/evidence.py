@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from hub.domain.judgement import EventInput, Evidence, ReadingInput
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds since the Unix epoch: how the engine keeps times."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def moment(value: int) -> datetime:
-    """The aware UTC time of microseconds since the Unix epoch."""
-    return _EPOCH + timedelta(microseconds=value)
+from hub.domain.moment import microseconds, moment_of
 
 
 def from_event(event: EventInput, **more: Any) -> Evidence:
@@ -67,8 +54,8 @@ def pack(evidence: Evidence) -> dict[str, Any]:
     """Evidence as JSON data."""
     return {
         "id": evidence.id,
-        "observed_at": micros(evidence.observed_at),
-        "recorded_at": micros(evidence.recorded_at),
+        "observed_at": microseconds(evidence.observed_at),
+        "recorded_at": microseconds(evidence.recorded_at),
         "device": evidence.device,
         "address": evidence.address,
         "zone": evidence.zone,
@@ -81,8 +68,8 @@ def unpack(data: Mapping[str, Any], **more: Any) -> Evidence:
     """Evidence from its JSON data."""
     return Evidence(
         id=data["id"],
-        observed_at=moment(data["observed_at"]),
-        recorded_at=moment(data["recorded_at"]),
+        observed_at=moment_of(data["observed_at"]),
+        recorded_at=moment_of(data["recorded_at"]),
         device=data["device"],
         address=data["address"],
         zone=data["zone"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
+from hub.domain.moment import microseconds
 from hub.store.database import Connection
 
 SeriesKey = tuple[str, str, str]
@@ -25,7 +26,6 @@ _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 """2000-01-01 in microseconds since 1970: where PostgreSQL counts from."""
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
 _TRAILER: Final = b"\xff\xff"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _OIDS: Final = {">i4": 23, ">i2": 21, ">f8": 701, "timestamp": 1184}
 _ARRAY_OIDS: Final = {">i4": 1007, ">i2": 1005, ">f8": 1022, "timestamp": 1185}
 
@@ -146,12 +146,6 @@ def save_latest(connection: Connection, site: str, recorded_at: datetime, newest
             _Array(">i2", newest.quality),
         ),
     )
-
-
-def microseconds(moment: datetime) -> int:
-    """An aware time as µs since 1970."""
-    delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,20 @@ def test_no_program_swallows_every_exception_in_more_than_one_place() -> None:
     assert not too_many, too_many
 
 
+@pytest.mark.parametrize("program", ["adapters", "edge", "hub"])
+def test_a_program_asks_the_time_in_one_file(program: str) -> None:
+    """Everything else is told what time it is, so that it can be tested and replayed."""
+    asks = re.compile(
+        r"\btime\.(time|time_ns|monotonic|monotonic_ns|perf_counter)\(|\bdatetime\.(now|utcnow)\("
+    )
+    found = sorted(
+        str(file.relative_to(ROOT))
+        for file in modules()
+        if file.is_relative_to(ROOT / program) and asks.search(file.read_text(encoding="utf-8"))
+    )
+    assert found in ([], [f"{program}/clock.py"]), found
+
+
 def test_every_migration_is_text_that_the_package_ships() -> None:
     numbers = [file.name[:4] for file in sorted((ROOT / "hub" / "store" / "migrations").glob("*.sql"))]
     assert numbers, "no migrations"

@@ -5,15 +5,14 @@ Only time in which the hub was listening counts: its own absence is not the devi
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
 
 from hub.domain.judgement import EventInput, Evidence, ListeningInput, SiteModel, Verdict
+from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
 from hub.rules.condition import Change
-from hub.rules.evidence import micros
 from hub.rules.field import Duration, EventKinds
 from hub.rules.memory import Memory, State
 from hub.rules.outcome import Finding
@@ -47,7 +46,7 @@ class AbsenceJudge(Judge):
     def __init__(self, rule: AbsenceRule, model: SiteModel, memory: Memory) -> None:
         super().__init__(rule, model, memory)
         self.events = frozenset(rule.kinds)
-        self._hold_us = rule.hold // timedelta(microseconds=1)
+        self._hold_us = span_us(rule.hold)
         self._hold_s = int(rule.hold.total_seconds())
         self._kind = rule.alarm.kind if rule.alarm and rule.alarm.kind else rule.rule
         self._devices = [
@@ -70,7 +69,7 @@ class AbsenceJudge(Judge):
 
     def on_listening(self, listening: ListeningInput, out: list[Verdict]) -> None:
         listened, until = self._total()
-        begin, end = max(micros(listening.since), until), micros(listening.until)
+        begin, end = max(microseconds(listening.since), until), microseconds(listening.until)
         if end <= begin:
             return
         listened += end - begin

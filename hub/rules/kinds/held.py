@@ -6,16 +6,15 @@ offline, the rule does not know and does not fire; the first usable reading deci
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import Field
 
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import EventInput, Evidence, ReadingInput, SiteModel, Verdict
+from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
 from hub.rules.condition import Change
-from hub.rules.evidence import micros
 from hub.rules.field import Duration, EventKind
 from hub.rules.limit import Limit, LimitRule, Side
 from hub.rules.memory import Memory, State
@@ -23,7 +22,6 @@ from hub.rules.outcome import Finding
 from hub.rules.rule import Judge, RuleKind
 
 OFFLINE = "device.offline"
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class HeldRule(LimitRule):
@@ -56,7 +54,7 @@ class HeldJudge(Judge):
 
     def __init__(self, rule: HeldRule, model: SiteModel, memory: Memory) -> None:
         super().__init__(rule, model, memory)
-        self._hold_us = rule.hold // _MICROSECOND
+        self._hold_us = span_us(rule.hold)
         self._hold_s = int(rule.hold.total_seconds())
         self._limit = None if rule.kinds else Limit(rule)
         self._kind = rule.alarm.kind if rule.alarm and rule.alarm.kind else rule.rule
@@ -87,7 +85,7 @@ class HeldJudge(Judge):
                 told = evidence.from_reading(reading, self._kind, limit=self._limit.limit)
                 self._begin(key, told, reading.late)
             return
-        at = micros(reading.observed_at)
+        at = microseconds(reading.observed_at)
         if at < state["since"]:
             return
         if side is Side.UNKNOWN:
@@ -113,7 +111,7 @@ class HeldJudge(Judge):
             self.memory.schedule(self.name, subject, state["since"] + self._hold_us)
 
     def _begin(self, key: str, told: Evidence, late: bool) -> None:
-        since = micros(told.observed_at)
+        since = microseconds(told.observed_at)
         state: dict[str, Any] = {
             "holds": True,
             "since": since,
@@ -129,7 +127,7 @@ class HeldJudge(Judge):
         state = self.memory.get(self.name, key)
         if state is None:
             return
-        lasted = micros(told.observed_at) - state["since"]
+        lasted = microseconds(told.observed_at) - state["since"]
         if not state["fired"] and not state["unknown"] and lasted >= self._hold_us:
             # Begin and end came together, after the time: it did hold for so long.
             self._fire(key, state, state["late"] or late, out)

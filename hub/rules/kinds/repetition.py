@@ -6,16 +6,15 @@ Per subject at most `count` times are kept: no more are needed to answer.
 from __future__ import annotations
 
 from bisect import insort
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hub.domain.alarm import nature_of, subject_of
 from hub.domain.judgement import EventInput, SiteModel, Verdict
+from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
 from hub.rules.condition import Change
-from hub.rules.evidence import micros
 from hub.rules.field import Duration, EventKinds
 from hub.rules.kinds.event import when_faults
 from hub.rules.memory import Memory
@@ -51,7 +50,7 @@ class RepetitionJudge(Judge):
         super().__init__(rule, model, memory)
         self.events = frozenset(rule.kinds)
         self._count = rule.count
-        self._within_us = rule.within // timedelta(microseconds=1)
+        self._within_us = span_us(rule.within)
         self._within_s = int(rule.within.total_seconds())
         self._when = compile_when(rule.when) if rule.when else None
 
@@ -64,7 +63,7 @@ class RepetitionJudge(Judge):
         state = self.memory.get(self.name, key)
         times: list[int] = list(state["times"]) if state is not None else []
         after: int = state["after"] if state is not None else -1
-        at = micros(event.observed_at)
+        at = microseconds(event.observed_at)
         if at <= after:
             return
         insort(times, at)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import ReadingInput, SiteModel, Verdict
+from hub.domain.moment import microseconds
 from hub.rules import evidence
 from hub.rules.limit import Limit, LimitRule, Side
 from hub.rules.memory import Memory
@@ -52,7 +53,7 @@ class ThresholdJudge(Judge):
                 self.memory.put(self.name, key, {"holds": False, "at": 0, "unknown": True})
             if side is not Side.OVER:
                 return  # the normal case: nothing to remember
-        at = evidence.micros(reading.observed_at)
+        at = microseconds(reading.observed_at)
         if state is not None and at < state["at"]:
             return
         if side is Side.UNKNOWN:

@@ -8,7 +8,6 @@ when the other began. Per zone at most `MAX_SIGNS` are kept: first those that en
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
@@ -16,9 +15,9 @@ from pydantic import Field
 from adapters.contract.vocabulary import Priority
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import EscalateAlarms, EventInput, SiteModel, Verdict
+from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
 from hub.rules.condition import Change
-from hub.rules.evidence import micros
 from hub.rules.field import Duration, EventKinds, LocalText
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
@@ -73,7 +72,7 @@ class TogetherJudge(Judge):
         super().__init__(rule, model, memory)
         self.events = frozenset(rule.kinds)
         self._count = rule.count
-        self._within_us = rule.within // timedelta(microseconds=1)
+        self._within_us = span_us(rule.within)
         self._level = rule.zone
         self._different = rule.different
         self._escalate = rule.escalate
@@ -88,7 +87,7 @@ class TogetherJudge(Judge):
         signs: list[Sign] = list(state["signs"]) if state is not None else []
         holds = bool(state["holds"]) if state is not None else False
         place = _find(signs, event)
-        at = micros(event.observed_at)
+        at = microseconds(event.observed_at)
         if change is Change.ENDED:
             if place is not None:
                 signs[place] = {**signs[place], "end": at}
