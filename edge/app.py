@@ -19,7 +19,6 @@ from typing import Final
 
 from adapters.base import Adapter, AdapterError, Driver
 from adapters.contract.message import Command, Settings
-from adapters.contract.vocabulary import Lane
 from adapters.registry import load_drivers
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
@@ -89,12 +88,13 @@ async def _run(configuration: EdgeConfiguration, identity: Identity) -> int:
     for ended in edge.ended:
         ended.add_done_callback(lambda _: loop.call_soon_threadsafe(stop.set))
     await stop.wait()
-    damage = [ended.exception() for ended in edge.ended if ended.done()]
+    failures = [ended.exception() for ended in edge.ended if ended.done()]
     await edge.stop()
-    if damage:
-        logger.error("%s; it is set aside", damage[0])
-        _set_aside(configuration.data_dir / SPOOL_FILE, clock)
-    return 1 if damage else 0
+    for error in failures:
+        logger.error("the edge ends: %r", error)
+        if isinstance(error, SpoolError):
+            _set_aside(configuration.data_dir / SPOOL_FILE, clock)
+    return 1 if failures else 0
 
 
 class Edge:
@@ -195,8 +195,7 @@ class Edge:
             "collapsed": self._chattering.collapsed,
             "write_failures": self._writer.failures,
         }
-        held = sum(self._spool.held_bytes(lane) for lane in Lane)
-        return held, {name: count for name, count in counts.items() if count}
+        return self._writer.held_bytes, {name: count for name, count in counts.items() if count}
 
     # In the writer's thread.
 

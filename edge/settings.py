@@ -81,8 +81,10 @@ def load_configuration(path: Path) -> EdgeConfiguration:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path}: is no YAML: {error}"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ConfigurationError([f"{path}: is no YAML: {' '.join(str(error).split())}"]) from None
+    if document is None:
+        raise ConfigurationError([f"{path}: is empty; write at least data_dir and run_dir"])
     try:
         configuration = EdgeConfiguration.model_validate(document)
     except ValidationError as error:
@@ -141,10 +143,13 @@ def list_faults(file: str, error: ValidationError) -> list[str]:
     faults = []
     for item in error.errors():
         field = ".".join(str(part) for part in item["loc"]) or "(whole file)"
-        cure = (
-            "unknown key; take it out or mend its spelling"
-            if item["type"] == "extra_forbidden"
-            else item["msg"]
-        )
+        cure = _CURES.get(item["type"], item["msg"].removeprefix("Value error, "))
         faults.append(f"{file}: {field}: {cure}")
     return faults
+
+
+_CURES: Final = {
+    "extra_forbidden": "unknown key; take it out or mend its spelling",
+    "missing": "is missing; add it",
+    "path_type": "is no path; write one in quotes",
+}

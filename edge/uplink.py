@@ -11,6 +11,7 @@ import logging
 import queue
 import secrets
 import sqlite3
+import sys
 import threading
 from collections import Counter
 from concurrent.futures import Future
@@ -115,7 +116,7 @@ class Uplink:
         self._inbox: queue.SimpleQueue[_Happening] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._guard, name="uplink", daemon=True)
         self.ended: Future[None] = Future()
-        """Done when the thread ended; carries the error where the spool turned out to be damaged."""
+        """Done when the thread ended; carries the error that ended it, a SpoolError for a damaged spool."""
         self._stopping = False
         self._reader: SpoolReader | None = None
         self._started = clock.monotonic_ms()
@@ -151,16 +152,21 @@ class Uplink:
         self._inbox.put(SettingsOutcome(version, error))
 
     def _guard(self) -> None:
+        """Run, and never end unnoticed."""
         try:
             self._run()
-        except sqlite3.DatabaseError as error:
-            self.ended.set_exception(SpoolError(f"the spool is damaged: {error}"))
-        else:
-            self.ended.set_result(None)
-        if self._link is not None:
-            self._link.close()
-        if self._reader is not None:
-            self._reader.close()
+        finally:
+            error = sys.exception()
+            if self._link is not None:
+                self._link.close()
+            if self._reader is not None:
+                self._reader.close()
+            if error is None:
+                self.ended.set_result(None)
+            elif isinstance(error, sqlite3.Error):
+                self.ended.set_exception(SpoolError(f"the spool is damaged: {error}"))
+            else:
+                self.ended.set_exception(error)
 
     def _run(self) -> None:
         while not self._stopping:

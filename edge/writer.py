@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -69,7 +70,9 @@ class SpoolWriter:
         self._failing_since: int | None = None
         self._thread = threading.Thread(target=self._guard, name="spool", daemon=True)
         self.ended: Future[None] = Future()
-        """Done when the thread ended; carries the error where the file turned out to be damaged."""
+        """Done when the thread ended; carries the error that ended it, a SpoolError for a damaged file."""
+        self.held_bytes = 0
+        """Bytes of items held at the last commit; readable from any thread."""
         self.commits = 0
         self.failures = 0
 
@@ -99,17 +102,22 @@ class SpoolWriter:
         return queued.future
 
     def _guard(self) -> None:
+        """Run, and never end unnoticed: who waits is told, whatever happened."""
         try:
             self._run()
-        except sqlite3.Error as error:
-            self.ended.set_exception(SpoolError(f"the spool is damaged: {error}"))
-        else:
-            self.ended.set_result(None)
-        with self._wake:
-            self._stopping = True
-            for queued in (*self._group, *self._urgent, *self._telemetry):
-                queued.future.cancel()
-        self._spool.close()
+        finally:
+            error = sys.exception()
+            with self._wake:
+                self._stopping = True
+                for queued in (*self._group, *self._urgent, *self._telemetry):
+                    queued.future.cancel()
+            self._spool.close()
+            if error is None:
+                self.ended.set_result(None)
+            elif isinstance(error, sqlite3.Error):
+                self.ended.set_exception(SpoolError(f"the spool is damaged: {error}"))
+            else:
+                self.ended.set_exception(error)
 
     def _run(self) -> None:
         urgent_turn = True
@@ -179,6 +187,7 @@ class SpoolWriter:
             logger.warning("the spool can be written again")
             self._failing_since = None
         self.commits += 1
+        self.held_bytes = sum(self._spool.held_bytes(lane) for lane in Lane)
         self._on_stored({lane: self._spool.assigned(lane) for lane in Lane})
         for queued, result in zip(group, results, strict=True):
             if queued.future.set_running_or_notify_cancel():

@@ -291,6 +291,8 @@ def test_nothing_is_lost_or_doubled_when_edge_and_broker_are_killed(street: Stre
     wait_until(lambda: wanted <= set(street.pressed()), 40, "all presses are stored")
     doubled = {identity: count for identity, count in street.pressed().items() if count > 1}
     assert not doubled
+    tampers = Counter(event.device for event in street.hub.events() if event.kind == "device.tamper")
+    assert set(tampers.values()) == {1}, "an unchanged condition is told once, over all restarts"
     positions = Counter((one.epoch, one.lane, one.sequence) for one in street.hub.items)
     assert max(positions.values()) == 1
     assert len({one.epoch for one in street.hub.items}) == 4
@@ -439,3 +441,19 @@ def test_a_second_edge_on_the_same_data_is_refused_with_one_line(street: Street)
     )
     assert second.returncode != 0
     assert "another edge runs on this data" in second.stderr
+
+
+def test_a_damaged_spool_is_set_aside_and_told_as_a_gap(street: Street) -> None:
+    street.edge.start()
+    wait_until(lambda: street.hub.heartbeats, 15)
+    street.settle_in()
+    wait_until(lambda: connected(street), 15)
+    street.edge.kill()
+    data = street.edge.folder / "data"
+    for part in data.glob("spool.sqlite-*"):
+        part.unlink()
+    (data / "spool.sqlite").write_bytes(b"no database at all " * 1_000)
+    street.edge.start()
+    wait_until(lambda: [event for event in street.hub.events() if event.kind == "lane.gap"], 15)
+    assert list(data.glob("spool.sqlite.damaged-*")), "kept for people to look at"
+    wait_until(lambda: connected(street), 15, "and the street goes on")

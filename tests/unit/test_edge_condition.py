@@ -117,3 +117,6 @@ def test_a_failed_commit_counts_nothing() -> None:
         assert len(chattering.admit(tell(True), n)) == 1
         chattering.commit()
     assert len(chattering.admit(tell(True), 4)) == 2
+    chattering.roll_back()
+    assert not chattering.is_collapsing(tell(True)), "as it was before"
+    assert len(chattering.admit(tell(True), 4)) == 2

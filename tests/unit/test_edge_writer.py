@@ -127,6 +127,7 @@ def test_stopping_writes_what_is_queued_and_cancels_what_is_late(writer: SpoolWr
     assert len(read_all(tmp_path / "spool.sqlite")) == 300
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_damaged_file_ends_the_writer_loudly(writer: SpoolWriter) -> None:
     def break_file(spool: Spool) -> None:
         raise sqlite3.DatabaseError("database disk image is malformed")
@@ -135,3 +136,21 @@ def test_a_damaged_file_ends_the_writer_loudly(writer: SpoolWriter) -> None:
     with pytest.raises(Exception, match="damaged"):
         writer.ended.result(10)
     wait_until(future.cancelled)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_not_even_a_bug_ends_the_writer_unnoticed(writer: SpoolWriter) -> None:
+    def fail(spool: Spool) -> None:
+        raise KeyError("a bug")
+
+    future = writer.submit(fail, urgent=True)
+    with pytest.raises(KeyError):
+        writer.ended.result(10)
+    wait_until(future.cancelled)
+
+
+def test_every_commit_reaches_the_disk_itself(spool: Spool) -> None:
+    # No test can pull the plug; what SQLite promises under these two it keeps.
+    assert spool._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert spool._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    spool.close()
