@@ -135,6 +135,7 @@ def simulate(
     """A simulated campus: devices on real sockets, ordinary life, an incident every few minutes."""
     from simulators import app as program
 
+    port = control_port(control)
     if do is not None:
         try:
             typer.echo(program.send_order(control, do))
@@ -143,14 +144,23 @@ def simulate(
         except OSError as error:
             raise Refused(f"no simulation takes orders at {control} ({error})") from None
         return
-    port = urlsplit(control).port
-    if port is None:
-        raise Refused(f"--control {control} names no port; write http://127.0.0.1:N")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     options = program.SimulationOptions(
         seed=seed, speed=speed, ledger=ledger, control_port=port, quiet=quiet, load=load
     )
     raise typer.Exit(program.run_simulation(campus, options))
+
+
+def control_port(control: str) -> int:
+    """The port in the address of a simulation's control; raises Refused where it has none."""
+    try:
+        address = urlsplit(control)
+        port = address.port if address.scheme == "http" and address.hostname else None
+    except ValueError:  # a port beyond 65535, a bracket that is not closed
+        port = None
+    if not port:
+        raise Refused(f"--control {control} is no address with a port; write http://127.0.0.1:N")
+    return port
 
 
 @app.command()

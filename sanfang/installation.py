@@ -116,6 +116,10 @@ def make_folder(folder: Path) -> None:
         probe = folder / f".probe.{os.getpid()}"
         probe.touch()
         probe.unlink()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DemoError(
+            f"{folder} cannot be written (it, or what it lies in, is a file): name a folder with --data DIR"
+        ) from error
     except OSError as error:
         raise DemoError(
             f"{folder} cannot be written ({error.strerror}): name another with --data DIR"

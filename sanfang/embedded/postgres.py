@@ -53,6 +53,12 @@ class PostgresError(Exception):
     """The embedded database cannot be set up; the message is one line with the cure."""
 
 
+def reason_in(said: str) -> str:
+    """The line with which PostgreSQL's program says why it failed; the last ones only tell how it tidies up."""
+    lines = said.strip().splitlines()
+    return next((line for line in lines if "FATAL:" in line or "error:" in line), lines[-1] if lines else "")
+
+
 def serving_account() -> Account | None:
     """The unprivileged account for the server when we are root; None when we are not."""
     if os.geteuid() != 0:
@@ -215,8 +221,9 @@ class EmbeddedPostgres:
             check=False,
         )
         if result.returncode != 0:
-            said = (result.stderr.strip() or result.stdout.strip()).splitlines()
-            raise PostgresError(f"initdb failed: {said[-1] if said else result.returncode}")
+            raise PostgresError(
+                f"initdb failed: {reason_in(result.stderr) or f'exit code {result.returncode}'}"
+            )
 
     def _check_version(self) -> None:
         try:

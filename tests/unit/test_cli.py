@@ -91,6 +91,24 @@ def test_an_order_when_no_simulation_runs() -> None:
     assert_one_line(result, "no simulation takes orders", control)
 
 
+@pytest.mark.parametrize("control", ["foo", "http://127.0.0.1:99999", "http://[::1", "127.0.0.1:18085"])
+def test_an_address_for_orders_that_is_none(control: str) -> None:
+    for order in ([], ["--do", "help"]):
+        result = run("simulate", "config/demo/campus.yaml", *order, "--control", control)
+        assert_one_line(result, f"--control {control}", "http://127.0.0.1:N")
+
+
+def test_a_data_folder_that_is_a_file(folder: Path) -> None:
+    (folder / "file").touch()
+    assert_one_line(run("demo", "--data", str(folder / "file")), "cannot be written", "is a file")
+
+
+def test_an_edge_configuration_that_is_no_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "edge.yaml"
+    file.write_text("data_dir: [a\nrun_dir: b\n", encoding="utf-8")
+    assert_one_line(run("edge", "--config", str(file)), "is no YAML", "line 2")
+
+
 def test_an_edge_that_is_not_enrolled(tmp_path: Path) -> None:
     file = tmp_path / "edge.yaml"
     file.write_text("data_dir: data\nrun_dir: run\n", encoding="utf-8")
@@ -108,6 +126,10 @@ def test_check_lists_every_fault_of_every_file(tmp_path: Path) -> None:
     (tmp_path / "edge.yaml").write_text("data_dir: d\nspool_bites: 5\n", encoding="utf-8")
     (tmp_path / "odd.yaml").write_text("colour: red\n", encoding="utf-8")
     (tmp_path / "broken.yaml").write_text("a: [\n", encoding="utf-8")
+    (tmp_path / "empty.yaml").write_text("# nothing\n", encoding="utf-8")
+    (tmp_path / "snake.yaml").write_text("site: &a [*a]\n", encoding="utf-8")
+    bomb = "".join(f"k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    (tmp_path / "bomb.yaml").write_text(f"site: x\nk0: &k0 [x]\n{bomb}", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("not ours", encoding="utf-8")
     result = run("check", str(tmp_path))
     assert result.returncode == 2
@@ -119,9 +141,12 @@ def test_check_lists_every_fault_of_every_file(tmp_path: Path) -> None:
         ("edge.yaml", "run_dir"),
         ("odd.yaml", "none of our documents"),
         ("broken.yaml", "is not YAML"),
+        ("empty.yaml", "is empty"),
+        ("snake.yaml", "deep"),
+        ("bomb.yaml", "deep"),
     ):
         assert any(all(word in line for word in words) for line in result.stdout.splitlines()), words
-    assert "4 checked, 4 with faults" in result.stdout
+    assert "7 checked, 7 with faults" in result.stdout
 
 
 def test_check_of_nothing_is_a_fault(tmp_path: Path) -> None:

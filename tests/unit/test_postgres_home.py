@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sanfang.embedded import postgres
-from sanfang.embedded.postgres import PostgresError, reachable_binaries, usable_home, wheel_binaries
+from sanfang.embedded.postgres import PostgresError, reachable_binaries, reason_in, usable_home, wheel_binaries
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root's database runs as another user")
 
@@ -34,6 +34,13 @@ def closed(shared: Path) -> Path:
     folder = shared / "closed"
     folder.mkdir(mode=0o700)
     return folder
+
+
+def test_the_reason_is_the_line_that_gives_it() -> None:
+    said = 'x\ninitdb: error: could not write: No space left on device\ninitdb: removing contents of "y"\n'
+    assert reason_in(said) == "initdb: error: could not write: No space left on device"
+    assert reason_in("odd\n") == "odd"
+    assert reason_in("") == ""
 
 
 def test_a_reachable_folder_is_taken_as_it_is(shared: Path) -> None:
