@@ -88,10 +88,10 @@ class Subscriber:
     def _on_connect(self, _client: mqtt.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         if code.is_failure:
             return
-        self._away_since = None
         with self._lock:
             sites = self._sites
         self._subscribe(sites)
+        self._away_since = None  # only now: who sees it may ask, and the answer finds us subscribed
         self._inbox.wake()
 
     def _on_disconnect(self, *_arguments: Any) -> None:

@@ -13,6 +13,8 @@ import threading
 from datetime import date
 from typing import Any, Final
 
+from adapters.contract.message import GapRequest
+from adapters.contract.topic import Sender
 from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.intake.backlog import Backlog, Pace
@@ -29,6 +31,7 @@ from hub.intake.warden import Warden
 from hub.rulebook.book import load_book
 from hub.rules.engine import Engine
 from hub.settings import BrokerSettings, HubSettings
+from hub.store.cursor import newest_cursors
 from hub.store.database import connect, hold_site, watched
 from hub.store.history import journal_heads
 from hub.store.migration import layout_of
@@ -74,6 +77,8 @@ class Worker:
         self._lost_s: float | None = None
         self._due = {"beat": 0.0, "poll": 0.0, "claim": 0.0}
         self._partitions_for = date.min
+        self._asked: set[str] = set()
+        """Sites whose edges were asked what they hold since we took them over and the broker is there."""
 
     def stop(self) -> None:
         """Let `run` come to its end."""
@@ -105,6 +110,7 @@ class Worker:
                 self._clerk = clerk = Clerk(connection, self._court, self._warden.offset)
                 self._gate.reload()
                 self._due = dict.fromkeys(self._due, 0.0)
+                self._asked.clear()
                 while not self._stopping.is_set():
                     self._inbox.wait(_POLL_S)
                     self._step(clerk)
@@ -116,6 +122,7 @@ class Worker:
         """One round: alarms, heartbeats, then telemetry if no alarm waits; then what time asks for."""
         if self._is_due("claim", _CLAIM_S):
             self._claim(clerk)
+        self._ask(clerk)
         self._refill(clerk)
         acted = self._take(clerk, ALARM)
         heartbeats = self._admit(clerk, HEARTBEAT, _HEARTBEATS, _OPENED_BYTES)
@@ -147,6 +154,18 @@ class Worker:
                 _log.info("%s is held", site)
         self._lost_s = None
         self._subscriber.watch(clerk.sites)
+
+    def _ask(self, clerk: Clerk) -> None:
+        """The exchange follows every take-over of a site: ask its edges for what comes after the cursor. What a
+        dead worker took with it comes again at once, and each edge says what it holds.
+        """
+        if self._subscriber.away_s():
+            self._asked.clear()
+            return
+        for site in clerk.sites.keys() - self._asked:
+            for (edge, epoch, lane), position in newest_cursors(clerk.connection, site).items():
+                self._post.send(Sender(site, edge), GapRequest(epoch, lane, position + 1))
+            self._asked.add(site)
 
     def _refill(self, clerk: Clerk) -> None:
         """Open what has arrived, as far as there is room before the transactions."""

@@ -30,6 +30,16 @@ def load_cursors(connection: Connection, site: str) -> dict[LaneKey, int]:
     return {(edge, epoch, lane): position for edge, epoch, lane, position in rows}
 
 
+def newest_cursors(connection: Connection, site: str) -> dict[LaneKey, int]:
+    """Where each edge's lanes stand in the epoch that moved last."""
+    rows = connection.execute(
+        "SELECT DISTINCT ON (edge, lane) edge, epoch, lane, position FROM cursor WHERE site = %s"
+        " ORDER BY edge, lane, updated_at DESC",
+        (site,),
+    )
+    return {(edge, epoch, lane): position for edge, epoch, lane, position in rows}
+
+
 def save_cursors(connection: Connection, site: str, cursors: Mapping[LaneKey, int], at: datetime) -> None:
     """Set positions, in the transaction that stores the items up to them."""
     keys = sorted(cursors)

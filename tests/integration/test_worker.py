@@ -336,6 +336,18 @@ def test_a_killed_database_is_waited_for_and_the_same_messages_go_in(
         assert count(look, "SELECT count(*) FROM readings") == 1
 
 
+def test_who_takes_a_site_over_asks_its_edges_for_what_follows(
+    database: str, reader: Connection, broker: RunningBroker, edge: StandIn
+) -> None:
+    with running(make_worker(database, broker.host, broker.port)):
+        meet(edge)
+        edge.send(Lane.ALARM, items_frame(Lane.ALARM, 1, [press(), press(address="2")]))
+        wait_until(receipted(edge, ALARM, 2))
+        assert edge.gaps() == []
+    with running(make_worker(database, broker.host, broker.port)):
+        wait_until(lambda: edge.gaps() == [(*ALARM, 3)], 10, "the next worker asks")
+
+
 def test_another_sites_messages_are_left_alone(worker: Worker, edge: StandIn, reader: Connection) -> None:
     stranger = Sender("other-school", EDGE)
     data = items_frame(Lane.ALARM, 1, [press()], sender=stranger)
