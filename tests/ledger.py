@@ -40,7 +40,7 @@ class Account:
     def __str__(self) -> str:
         return (
             f"{self.entries} ledger entries; missing {len(self.missing)}, stored more than once"
-            f" {len(self.repeated)}, without alarm {len(self.without_alarm)}, alarms open twice"
+            f" {len(self.repeated)}, without alarm {len(self.without_alarm)}, alarms twice"
             f" {len(self.alarms_twice)}; first missing {self.missing[:3]}, first repeated {self.repeated[:3]},"
             f" first without alarm {self.without_alarm[:3]}"
         )
@@ -58,7 +58,8 @@ def read_ledger(file: Path) -> list[Entry]:
 def balance(file: Path, dsn: str, alarm_kinds: frozenset[str]) -> Account:
     """Compare. Entries with an identity must be stored exactly once under it; those without (polled
     conditions, which have no message of their own) exactly as often as the ledger names them.
-    An entry of one of `alarm_kinds` that began or happened must be evidence of exactly one alarm.
+    An entry of one of `alarm_kinds` that began or happened must be evidence of an alarm. These kinds latch and
+    nobody resets them meanwhile, so that there may be only one alarm of each about one subject, ever.
     """
     entries = read_ledger(file)
     with psycopg.connect(dsn) as connection:
@@ -78,8 +79,9 @@ def balance(file: Path, dsn: str, alarm_kinds: frozenset[str]) -> Account:
         twice = [
             (row[0], row[1])
             for row in connection.execute(
-                "SELECT subject, condition FROM alarm WHERE state <> 'closed'"
-                " GROUP BY site, subject, condition HAVING count(*) > 1"
+                "SELECT subject, condition FROM alarm WHERE kind = ANY(%s)"
+                " GROUP BY site, subject, condition HAVING count(*) > 1",
+                (sorted(alarm_kinds),),
             )
         ]
     wanted = Counter(entries)
