@@ -6,20 +6,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 from hub.dispatch.act import apply_act
 from hub.dispatch.due import work_due
 from hub.dispatch.verdict import apply_verdicts
 from hub.domain.act import Act
+from hub.domain.alarm import Alarm, AlarmState
+from hub.domain.command import Command, CommandState
+from hub.domain.hazard import Hazard
+from hub.domain.incident import Incident, IncidentState
 from hub.domain.judgement import Input
 from hub.rulebook.book import RuleBook, load_book
 from hub.rules.engine import Engine
+from hub.store.alarm import read_alarm
 from hub.store.checkpoint import save_checkpoints
+from hub.store.command import read_command
 from hub.store.condition import ConditionState, save_conditions
-from hub.store.database import Connection, connect, site_turn, transaction
+from hub.store.database import Connection, connect, fetch_all, site_turn, transaction
+from hub.store.hazard import read_hazard
+from hub.store.incident import read_incident
 from hub.store.journal import read_journal
 from hub.store.site import SiteTables, load_site_model, save_site
+from hub.store.view import evidence_of
 from tests.ruling import MODEL, START
 
 SITE = "school"
@@ -105,7 +114,7 @@ def make_school(dsn: str) -> None:
         },
         edges={"edge": {"name": _name("edge"), "active": True}},
         devices=_devices(),
-        posts={post: {"name": _name(post)} for post in posts},
+        posts={post: {"name": _name(post), "ordinal": number} for number, post in enumerate(posts)},
         persons={f"p-{post}": {"name": "人", "contacts": []} for post in posts},
         shifts=[
             {"post": post, "person": f"p-{post}", "days": EVERY_DAY, "begins": time(0), "ends": time(0)}
@@ -170,6 +179,52 @@ class School:
         with self.turn() as connection:
             work_due(connection, SITE, at=START + timedelta(seconds=at_s), book=self.book)
         return self.said(mark)
+
+    def alarms(self) -> list[Alarm]:
+        """All alarms in the order of their numbers."""
+        return [read_alarm(row) for row in self._rows("SELECT * FROM alarm WHERE site = %s ORDER BY alarm")]
+
+    def open_alarms(self) -> list[Alarm]:
+        """The alarms that are not closed, the most urgent first."""
+        found = [alarm for alarm in self.alarms() if alarm.state is not AlarmState.CLOSED]
+        return sorted(found, key=lambda alarm: (alarm.priority.rank, alarm.raised_at, alarm.alarm))
+
+    def evidence(self, alarm: int) -> list[dict[str, Any]]:
+        return evidence_of(self.connection, SITE, alarm)
+
+    def detectors(self, alarm: int) -> int:
+        """How many different devices (with address) the alarm's evidence names."""
+        return len({(each["body"]["device"], each["body"]["address"]) for each in self.evidence(alarm)})
+
+    def hazards(self) -> list[Hazard]:
+        rows = self._rows("SELECT * FROM hazard WHERE site = %s ORDER BY hazard")
+        return [read_hazard(row) for row in rows]
+
+    def open_hazards(self) -> list[Hazard]:
+        return [hazard for hazard in self.hazards() if hazard.state.open]
+
+    def incidents(self) -> list[Incident]:
+        rows = self._rows("SELECT * FROM incident WHERE site = %s ORDER BY incident")
+        return [read_incident(row) for row in rows]
+
+    def open_incidents(self) -> list[Incident]:
+        """Those that run or are proposed, the newest first."""
+        over = (IncidentState.CLOSED, IncidentState.REVIEWED, IncidentState.DISMISSED)
+        return [incident for incident in self.incidents()[::-1] if incident.state not in over]
+
+    def commands(self) -> list[Command]:
+        rows = self._rows(
+            "SELECT c.*, coalesce(d.edge, '') AS edge FROM command c LEFT JOIN device d USING (site, device)"
+            " WHERE c.site = %s ORDER BY c.requested_at DESC, c.command"
+        )
+        return [read_command(row) for row in rows]
+
+    def waiting_commands(self) -> list[Command]:
+        """Those that no edge was told of yet."""
+        return [each for each in self.commands() if each.state is CommandState.REQUESTED]
+
+    def _rows(self, query: LiteralString) -> list[dict[str, Any]]:
+        return fetch_all(self.connection, query, (SITE,))
 
     def seq(self) -> int:
         rows = self.journal()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from adapters.contract.vocabulary import Priority
@@ -29,9 +28,9 @@ from hub.store.alarm import (
     insert_alarm,
     save_alarm,
 )
-from hub.store.database import Connection, next_number
+from hub.store.database import next_number
 from hub.store.roster import load_duty, load_escalation
-from hub.store.turn import CHORES, Turn
+from hub.store.turn import Turn
 
 _REAL_BREAKS_IN: Final = Priority.CRITICAL
 
@@ -103,16 +102,13 @@ def gather_alarms(turn: Turn, gathering: GatherAlarms) -> list[int]:
     return gathered
 
 
-def escalate_due(connection: Connection, site: str, *, at: datetime, limit: int = 100) -> int:
-    """Tell the next post of every alarm whose acknowledgement is overdue; returns how many.
-
-    The caller opened the transaction and took the site's turn.
-    """
-    due = due_alarms(connection, site, at, limit)
+def escalate_due(turn: Turn, limit: int) -> int:
+    """Tell the next post of every alarm whose acknowledgement is overdue, at most `limit`; returns how many."""
+    at = turn.at
+    due = due_alarms(turn.connection, turn.site, at, limit)
     if not due:
         return 0
-    turn = Turn(connection, site, at, CHORES)
-    policy, duty = load_escalation(connection, site), load_duty(connection, site)
+    policy, duty = load_escalation(turn.connection, turn.site), load_duty(turn.connection, turn.site)
     for alarm in due:
         post = policy.next_post(alarm.escalation_level)
         level = alarm.escalation_level + 1
@@ -121,7 +117,7 @@ def escalate_due(connection: Connection, site: str, *, at: datetime, limit: int 
             escalation_level=level if post else alarm.escalation_level,
             next_escalation_at=policy.due_at(alarm.priority, at, level) if post else None,
         )
-        save_alarm(connection, told)
+        save_alarm(turn.connection, told)
         if post is not None:
             journal_alarm(
                 turn,

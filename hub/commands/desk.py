@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from adapters.contract.vocabulary import COMMAND_KINDS
@@ -33,11 +33,9 @@ from hub.store.command import (
     fire_active,
     insert_command,
     overdue_commands,
-    requested_commands,
     save_command,
 )
-from hub.store.database import Connection
-from hub.store.turn import CHORES, WORKER, Turn
+from hub.store.turn import Turn
 from hub.store.zone import building_of, zones_below
 
 PERSON_EXPIRY: Final = timedelta(seconds=30)
@@ -63,7 +61,7 @@ def send_command(turn: Turn, verdict: SendCommand) -> list[Consequence]:
         address=verdict.address,
         kind=verdict.kind,
         parameters=dict(verdict.parameters),
-        precedence=Precedence(verdict.precedence),
+        precedence=verdict.precedence,
         state=CommandState.REQUESTED,
         source=source,
         requested_at=turn.at,
@@ -147,23 +145,16 @@ def request_by_person(turn: Turn, parameters: Mapping[str, Any], reason: str) ->
     return requested
 
 
-def pending_commands(connection: Connection, site: str, *, limit: int = 100) -> list[Command]:
-    """Commands that wait to be sent, the highest rank first; each names its edge."""
-    return requested_commands(connection, site, limit)
-
-
-def mark_sent(connection: Connection, site: str, command_id: str, *, at: datetime) -> bool:
+def mark_sent(turn: Turn, command_id: str) -> bool:
     """Note that a command was published; False where it is no longer to be sent."""
-    command = find_command(connection, site, command_id)
+    command = find_command(turn.connection, turn.site, command_id)
     if command is None or command.state is not CommandState.REQUESTED:
         return False
-    _move(Turn(connection, site, at, WORKER), command, CommandAction.SEND)
+    _move(turn, command, CommandAction.SEND)
     return True
 
 
-def apply_result(
-    connection: Connection, site: str, command_id: str, state: str, detail: str, *, at: datetime
-) -> bool:
+def apply_result(turn: Turn, command_id: str, state: str, detail: str) -> bool:
     """What the edge says became of a command; False where nothing changed.
 
     A word that does not fit (a second one, or one after the end) changes nothing and is journaled.
@@ -172,8 +163,7 @@ def apply_result(
     action = RESULT_ACTIONS.get(state)
     if action is None:
         raise InvalidAct(f"state: {state!r} is no result of a command; use {', '.join(RESULT_ACTIONS)}")
-    command = find_command(connection, site, command_id)
-    turn = Turn(connection, site, at, WORKER)
+    command = find_command(turn.connection, turn.site, command_id)
     if command is None:
         turn.journal(f"command:{command_id}", "command.unknown", {"state": state, "detail": detail[:500]})
         return False
@@ -187,18 +177,17 @@ def apply_result(
     return True
 
 
-def expire_commands(connection: Connection, site: str, *, at: datetime, limit: int = 100) -> int:
+def expire_commands(turn: Turn, limit: int) -> int:
     """Requested commands past their expiry expire; sent ones without a word are unconfirmed after a grace.
 
     "Done" without feedback is never claimed, and "not done" neither.
     """
-    turn = Turn(connection, site, at, CHORES)
     count = 0
-    for command in overdue_commands(connection, site, at, limit):
+    for command in overdue_commands(turn.connection, turn.site, turn.at, limit):
         if command.state is CommandState.REQUESTED:
             _move(turn, command, CommandAction.EXPIRE, "it could not be sent in time")
             count += 1
-        elif command.expires_at + GRACE <= at:
+        elif command.expires_at + GRACE <= turn.at:
             _move(turn, command, CommandAction.LEAVE_UNCONFIRMED, "no feedback came in time")
             count += 1
     return count

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hub.alarms import act as alarms
 from hub.commands.desk import request_by_person
-from hub.dispatch.verdict import run
+from hub.dispatch.consequence import work_off
 from hub.domain.act import Act
 from hub.domain.alarm import Alarm
 from hub.domain.consequence import Consequence
@@ -35,7 +35,7 @@ def apply_act(connection: Connection, act: Act, *, at: datetime, book: RuleBook)
     if handle is None or not verb:
         raise InvalidAct(f"kind: {act.kind!r} is no act; use alarm.…, hazard.…, incident.… or command.request")
     result, consequences = handle(turn, verb, act, book)
-    run(turn, consequences, book)
+    work_off(turn, consequences, book)
     return result
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from hub.alarms.desk import escalate_due
 from hub.commands.desk import expire_commands
-from hub.dispatch.verdict import run
+from hub.dispatch.consequence import work_off
 from hub.incidents.desk import expire_due_steps
 from hub.rulebook.book import RuleBook
 from hub.store.database import Connection
@@ -18,8 +18,8 @@ def work_due(connection: Connection, site: str, *, at: datetime, book: RuleBook,
 
     The caller opened the transaction and took the site's turn.
     """
-    escalated = escalate_due(connection, site, at=at, limit=limit)
     turn = Turn(connection, site, at, CHORES)
+    escalated = escalate_due(turn, limit)
     steps, consequences = expire_due_steps(turn, limit)
-    run(turn, consequences, book)
-    return escalated + len(steps) + expire_commands(connection, site, at=at, limit=limit)
+    work_off(turn, consequences, book)
+    return escalated + len(steps) + expire_commands(turn, limit)

@@ -154,18 +154,3 @@ class Alarm:
     marks: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
     version: int = 1
     """Counts changes of state, priority and verification; never an occurrence or a note."""
-
-    @property
-    def needs_acknowledgement(self) -> bool:
-        return self.state in (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmEvidence:
-    """What an alarm rests on, copied so that retention may drop the event."""
-
-    alarm: int
-    ordinal: int
-    event: str
-    recorded_at: datetime
-    body: Mapping[str, Any]

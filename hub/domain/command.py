@@ -85,9 +85,10 @@ class Precedence(IntEnum):
 
 
 OPENING: Final = frozenset({"door.release", "barrier.lower"})
-"""Commands that hold a way out open until a named restore."""
+"""Commands that hold a way out open until a named restore: automatic only after the panel's own start or two
+independent devices."""
 CLOSING: Final = frozenset({"door.lock", "door.restore", "barrier.raise"})
-"""Commands that may take a way out away."""
+"""Commands that may take a way out away: no rule and no plan may send them, it needs a person."""
 OPPOSITE: Final[dict[str, frozenset[str]]] = {
     "door.release": frozenset({"door.lock", "door.restore", "door.pulse"}),
     "door.pulse": frozenset({"door.lock", "door.restore", "door.release"}),

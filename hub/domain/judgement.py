@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.contract.vocabulary import Priority, Quality
+from hub.domain.command import Precedence
 
 Text = Mapping[str, str]
 """A text for people by language: {"zh": …, "en": …}."""
@@ -181,7 +182,7 @@ class SendCommand:
     address: str
     kind: str
     parameters: Mapping[str, str | int | float | bool]
-    precedence: int
+    precedence: Precedence
     expires_in: timedelta
     evidence: Evidence
     reason: str

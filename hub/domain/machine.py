@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from hub.domain.error import ActRefused
 
@@ -33,8 +33,6 @@ class Nature(StrEnum):
 S = TypeVar("S", bound=StrEnum)
 A = TypeVar("A", bound=StrEnum)
 Table = Mapping[tuple[S, A, Nature], S]
-
-ALL: Final = tuple(Nature)
 
 
 class IllegalTransition(ActRefused):

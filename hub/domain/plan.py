@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hub.domain.command import Precedence
 from hub.domain.incident import Level
 from hub.domain.judgement import Text
 
@@ -19,7 +20,7 @@ class StepCommand:
     """`zone`: inside the incident's zone; `site`: everywhere."""
     needs: str
     """`verified`: only after the panel's own start or two independent devices; `start`: at once."""
-    precedence: int
+    precedence: Precedence
     expires_s: float
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 

@@ -250,7 +250,7 @@ def _order(
                 incident=incident.incident,
                 zone=incident.zone,
                 order=order,
-                precedence=precedence or Precedence(order.precedence),
+                precedence=precedence or order.precedence,
                 reason=f"plan {incident.plan}, step {step.step}",
             )
         )
@@ -263,7 +263,7 @@ def _pack(command: StepCommand) -> dict[str, Any]:
         "family": command.family,
         "scope": command.scope,
         "needs": command.needs,
-        "precedence": command.precedence,
+        "precedence": int(command.precedence),
         "expires_s": command.expires_s,
         "parameters": dict(command.parameters),
         "ordered": False,
@@ -271,4 +271,5 @@ def _pack(command: StepCommand) -> dict[str, Any]:
 
 
 def _unpack(packed: Any) -> StepCommand:
-    return StepCommand(**{name: value for name, value in packed.items() if name != "ordered"})
+    given = {name: value for name, value in packed.items() if name != "ordered"}
+    return StepCommand(**{**given, "precedence": Precedence(given["precedence"])})

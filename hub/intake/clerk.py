@@ -20,7 +20,6 @@ from adapters.contract.vocabulary import KINDS, Lane
 from hub.clock import utc_now
 from hub.dispatch.verdict import raise_unjudged
 from hub.domain.error import DataRefused, HubError
-from hub.domain.judgement import TickInput
 from hub.intake.attempt import attempt
 from hub.intake.held import HeldSite, load_held
 from hub.intake.lane import Move, Step, decide
@@ -322,13 +321,6 @@ class Clerk:
         known = self._offsets(run.sender)
         offset = run.offset_us if known is None else known
         return Origin(run.sender.edge, run.epoch, run.lane, raw.sequence, run.age_ms(raw, now), offset)
-
-
-def build_tick(held: HeldSite, now: datetime) -> Parcel:
-    """A parcel in which time has come to `now`."""
-    parcel = Parcel(held.site, held.next_moment(now), "tick")
-    parcel.inputs.append(TickInput(parcel.recorded_at))
-    return parcel
 
 
 def _broken(held: HeldSite, error: Exception | None) -> Parcel:

@@ -17,6 +17,7 @@ from hub.intake.lane import Throttle
 from hub.store.command import unanswered_commands
 from hub.store.database import Connection, site_turn, transaction
 from hub.store.history import save_consumed
+from hub.store.turn import Turn
 
 RESEND_S: Final = 2.0
 _AT_ONCE: Final = 100
@@ -46,7 +47,7 @@ class Commander:
         with transaction(connection):
             site_turn(connection, site)
             for command in commands:
-                mark_sent(connection, site, command.command, at=now)
+                mark_sent(Turn(connection, site, now), command.command)
             return save_consumed(connection, site)
 
 

@@ -89,7 +89,3 @@ class Parcel:
         notices = list(self._notices.values())
         self._notices.clear()
         return notices
-
-    @property
-    def has_notices(self) -> bool:
-        return bool(self._notices)

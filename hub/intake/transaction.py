@@ -27,7 +27,7 @@ from hub.store.cursor import add_tombstones, save_cursors
 from hub.store.database import Connection, Row
 from hub.store.event import HUB, EventRow, copy_events
 from hub.store.history import HistoryRow, append_history, save_consumed
-from hub.store.journal import append_journal, read_journal
+from hub.store.journal import read_journal
 from hub.store.quarantine import RETRY, add_quarantine
 from hub.store.reading import (
     add_series,
@@ -36,8 +36,8 @@ from hub.store.reading import (
     newest_per_series,
     save_latest,
 )
+from hub.store.turn import WORKER, Turn
 
-ACTOR: Final = "system:worker"
 _ACTS_AT_ONCE: Final = 500
 _CONFIGURATION: Final = "configuration.applied"
 _NOT_FED: Final = frozenset({"session", "screen", "quarantine"})
@@ -101,9 +101,10 @@ def write_judged(
 ) -> None:
     """Write a judged parcel's rows, and inside the site's turn what follows from them."""
     parcel, site, at = judged.parcel, held.site, judged.parcel.recorded_at
+    turn = Turn(connection, site, at)
     _write_rows(connection, held, judged)
     for result in parcel.results:
-        apply_result(connection, site, result.command, result.state, result.detail, at=at)
+        apply_result(turn, result.command, result.state, result.detail)
     if judged.verdicts:
         apply_verdicts(connection, site, judged.verdicts, at=at, book=court.book)
     if judged.position is not None:
@@ -112,7 +113,7 @@ def write_judged(
         append_history(connection, site, [HistoryRow(judged.position, at, parcel.source, ref)])
     if judged.needs_turn or parcel.source != "telemetry":
         for line in parcel.journal:
-            _journal(connection, site, at, line)
+            turn.journal(line.subject, line.kind, line.body)
         held.consumed = save_consumed(connection, site)
 
 
@@ -134,7 +135,7 @@ def consume_acts(connection: Connection, held: HeldSite, at: datetime, court: Co
                 held.remodel(connection, court.make_judge)
             elif row["kind"] == RETRY:
                 retries.append(int(row["body"]["quarantine"]))
-            elif row["kind"].partition(".")[0] not in _NOT_FED and row["actor"] != ACTOR:
+            elif row["kind"].partition(".")[0] not in _NOT_FED and row["actor"] != WORKER:
                 waiting.append(row)
         _feed_acts(connection, held, waiting, at, court)
         if rows:
@@ -256,7 +257,3 @@ def _is_shown(held: HeldSite, key: ConditionKey, before: ConditionState | None, 
     if KINDS[kind].default_priority is None:
         return False
     return active if before is None else before.active is not active
-
-
-def _journal(connection: Connection, site: str, at: datetime, line: JournalLine) -> None:
-    append_journal(connection, site, at=at, actor=ACTOR, subject=line.subject, kind=line.kind, body=line.body)

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hub.document import StrictModel, fault, parse_document
+from hub.domain.command import CLOSING, OPENING, Precedence
 from hub.domain.incident import Level
 from hub.domain.plan import Plan, PlanStep, StepCommand
 from hub.rules.field import CommandKind, Duration, Family, LocalText, Name, Scalar
-from hub.rules.outcome import NEVER_AUTOMATIC, RELEASES
 
 
 class StepCommandDocument(StrictModel):
@@ -86,13 +86,19 @@ def _step(document: StepDocument, linkage: str) -> PlanStep:
                 family=command.family,
                 scope=command.scope,
                 needs=command.needs,
-                precedence=1 if linkage == "fire" and command.needs == "verified" else 4,
+                precedence=_rank(linkage, command),
                 expires_s=command.expires.total_seconds(),
                 parameters=dict(command.parameters),
             )
             for command in document.commands
         ),
     )
+
+
+def _rank(linkage: str, command: StepCommandDocument) -> Precedence:
+    if linkage == "fire" and command.needs == "verified":
+        return Precedence.FIRE_LINKAGE
+    return Precedence.RESPONDER
 
 
 def _check_steps(plan: PlanDocument, file: Path) -> list[str]:
@@ -111,7 +117,7 @@ def _check_steps(plan: PlanDocument, file: Path) -> list[str]:
                 )
         for number, command in enumerate(step.commands):
             at = f"{field}.commands[{number}]"
-            if command.kind in NEVER_AUTOMATIC:
+            if command.kind in CLOSING:
                 faults.append(
                     fault(file, f"{at}.kind", "is never automatic; leave it to a person", command.kind)
                 )
@@ -119,7 +125,7 @@ def _check_steps(plan: PlanDocument, file: Path) -> list[str]:
                 faults.append(
                     fault(file, f"{at}.family", "is only read, never commanded; remove it", command.family)
                 )
-            if command.kind in RELEASES and command.needs != "verified":
+            if command.kind in OPENING and command.needs != "verified":
                 faults.append(
                     fault(
                         file,

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from adapters.contract.vocabulary import Priority
 from hub.document import StrictModel
+from hub.domain.command import CLOSING, Precedence
 from hub.domain.judgement import (
     Evidence,
     OpenHazard,
@@ -22,11 +23,6 @@ from hub.domain.judgement import (
     Verdict,
 )
 from hub.rules.field import CommandKind, Duration, EventKind, LocalText, Name, Scalar
-
-NEVER_AUTOMATIC = frozenset({"door.lock", "door.restore", "barrier.raise"})
-"""No rule and no plan may send these: taking a way out away needs a person."""
-RELEASES = frozenset({"door.release", "barrier.lower"})
-"""Automatic only after the panel's own start or two independent devices."""
 
 
 class AlarmOutcome(StrictModel):
@@ -99,7 +95,7 @@ class Outcomes(StrictModel):
     @model_validator(mode="after")
     def _never_automatic(self) -> Outcomes:
         for command in self.commands:
-            if command.kind in NEVER_AUTOMATIC:
+            if command.kind in CLOSING:
                 raise ValueError(f"commands: {command.kind} is never automatic; leave it to a person")
         return self
 
@@ -198,7 +194,7 @@ class Verdicts:
             address=command.address if command.device else (evidence.address or ""),
             kind=command.kind,
             parameters=command.parameters,
-            precedence=1 if self._verifies else 6,
+            precedence=Precedence.FIRE_LINKAGE if self._verifies else Precedence.SCHEDULE,
             expires_in=command.expires,
             evidence=evidence,
             reason=f"rule {self._ref.rule}",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hub.domain.alarm import nature_of
+from hub.domain.command import OPENING
 from hub.domain.judgement import (
     ClearAlarm,
     EventInput,
@@ -22,7 +23,7 @@ from hub.domain.judgement import (
 from hub.rules.condition import Change
 from hub.rules.field import LocalText, Name, Words
 from hub.rules.memory import Memory, State
-from hub.rules.outcome import RELEASES, Finding, Outcomes, Verdicts
+from hub.rules.outcome import Finding, Outcomes, Verdicts
 from hub.rules.scope import Scope
 
 HOLD = "@hold"
@@ -51,7 +52,7 @@ class Rule(Outcomes):
         if self.empty:
             found.append("outcome: leads to nothing; give it an alarm, hazard, incident or commands")
         for number, command in enumerate(self.commands):
-            if command.kind in RELEASES and not self.verifies:
+            if command.kind in OPENING and not self.verifies:
                 found.append(
                     f"commands[{number}].kind: {command.kind} needs the panel's own start"
                     " (fire.output_started) or two independent devices (a `together` rule); leave it to a plan"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
 from adapters.contract.vocabulary import Priority
-from hub.domain.alarm import Alarm, AlarmEvidence, AlarmState, Verification
+from hub.domain.alarm import Alarm, AlarmState, Verification
 from hub.domain.machine import Nature
 from hub.store.database import Connection, Row, fetch_all, fetch_one
 from hub.store.journal import jsonb
@@ -81,45 +81,6 @@ def find_last_alarm(connection: Connection, site: str, subject: str, condition: 
     return None if row is None else read_alarm(row)
 
 
-def open_alarms(connection: Connection, site: str) -> list[Alarm]:
-    """All alarms that are not closed: by priority, then the oldest first."""
-    return sorted(
-        list_alarms(connection, site, state="open", limit=10_000),
-        key=lambda alarm: (alarm.priority.rank, alarm.raised_at, alarm.alarm),
-    )
-
-
-def list_alarms(connection: Connection, site: str, *, state: str = "all", limit: int = 200) -> list[Alarm]:
-    """Alarms, the newest first. `state`: `open`, `all`, or one state."""
-    if state == "all":
-        rows = fetch_all(
-            connection, "SELECT * FROM alarm WHERE site = %s ORDER BY alarm DESC LIMIT %s", (site, limit)
-        )
-    elif state == "open":
-        rows = fetch_all(
-            connection,
-            "SELECT * FROM alarm WHERE site = %s AND state <> 'closed' ORDER BY alarm DESC LIMIT %s",
-            (site, limit),
-        )
-    else:
-        rows = fetch_all(
-            connection,
-            "SELECT * FROM alarm WHERE site = %s AND state = %s ORDER BY alarm DESC LIMIT %s",
-            (site, state, limit),
-        )
-    return [read_alarm(row) for row in rows]
-
-
-def alarms_of_incident(connection: Connection, site: str, incident: int) -> list[Alarm]:
-    """The alarms that an incident gathers, in order."""
-    rows = fetch_all(
-        connection,
-        "SELECT * FROM alarm WHERE site = %s AND incident = %s ORDER BY alarm",
-        (site, incident),
-    )
-    return [read_alarm(row) for row in rows]
-
-
 def due_alarms(connection: Connection, site: str, at: datetime, limit: int) -> list[Alarm]:
     """Open alarms whose acknowledgement is overdue, the longest due first."""
     rows = fetch_all(
@@ -157,28 +118,6 @@ def add_evidence(
         },
     ).fetchone()
     return row is not None
-
-
-def evidence_of(connection: Connection, site: str, alarm: int) -> list[AlarmEvidence]:
-    """An alarm's evidence in the order in which it came."""
-    rows = fetch_all(
-        connection,
-        "SELECT alarm, ordinal, event, recorded_at, body FROM alarm_evidence"
-        " WHERE site = %s AND alarm = %s ORDER BY ordinal",
-        (site, alarm),
-    )
-    return [AlarmEvidence(**row) for row in rows]
-
-
-def sources_of(connection: Connection, site: str, alarms: Sequence[int]) -> dict[int, int]:
-    """How many different devices (with address) the evidence of each alarm names."""
-    rows = fetch_all(
-        connection,
-        "SELECT alarm, count(DISTINCT (body->>'device', body->>'address')) AS sources FROM alarm_evidence"
-        " WHERE site = %s AND alarm = ANY(%s) GROUP BY alarm",
-        (site, list(alarms)),
-    )
-    return {row["alarm"]: row["sources"] for row in rows}
 
 
 def read_alarm(row: Row) -> Alarm:

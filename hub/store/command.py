@@ -47,32 +47,6 @@ def find_command(connection: Connection, site: str, command: str) -> Command | N
     return None if row is None else read_command(row)
 
 
-def list_commands(
-    connection: Connection, site: str, *, incident: int | None = None, limit: int = 200
-) -> list[Command]:
-    """Commands, the newest first; of one incident where it is named."""
-    rows = fetch_all(
-        connection,
-        "SELECT c.*, coalesce(d.edge, '') AS edge FROM command c LEFT JOIN device d USING (site, device)"
-        " WHERE c.site = %(site)s AND (%(incident)s::bigint IS NULL OR c.incident = %(incident)s)"
-        " ORDER BY c.requested_at DESC, c.command LIMIT %(limit)s",
-        {"site": site, "incident": incident, "limit": limit},
-    )
-    return [read_command(row) for row in rows]
-
-
-def requested_commands(connection: Connection, site: str, limit: int) -> list[Command]:
-    """Commands that wait to be sent: the highest rank first, then the oldest."""
-    rows = fetch_all(
-        connection,
-        "SELECT c.*, coalesce(d.edge, '') AS edge FROM command c LEFT JOIN device d USING (site, device)"
-        " WHERE c.site = %s AND c.state = 'requested'"
-        " ORDER BY c.precedence, c.requested_at, c.command LIMIT %s",
-        (site, limit),
-    )
-    return [read_command(row) for row in rows]
-
-
 def unanswered_commands(connection: Connection, site: str, at: datetime, limit: int) -> list[Command]:
     """Commands in time that no edge has answered, requested or sent: the highest rank first."""
     rows = fetch_all(

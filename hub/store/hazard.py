@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Final
 
 from hub.domain.hazard import Grade, Hazard, HazardState
-from hub.store.database import Connection, Row, fetch_all, fetch_one
+from hub.store.database import Connection, Row, fetch_one
 from hub.store.journal import jsonb
 
 _COLUMNS: Final = tuple(field.name for field in fields(Hazard))
@@ -54,36 +54,6 @@ def find_last_hazard(connection: Connection, site: str, subject: str, condition:
         (site, subject, condition),
     )
     return None if row is None else read_hazard(row)
-
-
-def open_hazards(connection: Connection, site: str) -> list[Hazard]:
-    """All hazards that are neither closed nor dismissed: major first, then the first due."""
-    return sorted(
-        list_hazards(connection, site, state="open", limit=10_000),
-        key=lambda hazard: (hazard.grade is not Grade.MAJOR, hazard.due_at, hazard.hazard),
-    )
-
-
-def list_hazards(connection: Connection, site: str, *, state: str = "all", limit: int = 200) -> list[Hazard]:
-    """Hazards, the newest first. `state`: `open`, `all`, or one state."""
-    if state == "all":
-        rows = fetch_all(
-            connection, "SELECT * FROM hazard WHERE site = %s ORDER BY hazard DESC LIMIT %s", (site, limit)
-        )
-    elif state == "open":
-        rows = fetch_all(
-            connection,
-            "SELECT * FROM hazard WHERE site = %s AND state NOT IN ('closed', 'dismissed')"
-            " ORDER BY hazard DESC LIMIT %s",
-            (site, limit),
-        )
-    else:
-        rows = fetch_all(
-            connection,
-            "SELECT * FROM hazard WHERE site = %s AND state = %s ORDER BY hazard DESC LIMIT %s",
-            (site, state, limit),
-        )
-    return [read_hazard(row) for row in rows]
 
 
 def condition_active(connection: Connection, site: str, subject: str, kind: str) -> bool | None:

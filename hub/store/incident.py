@@ -68,37 +68,6 @@ def running_drills(connection: Connection, site: str) -> list[Incident]:
     return [read_incident(row) for row in rows]
 
 
-def open_incidents(connection: Connection, site: str) -> list[Incident]:
-    """All incidents that are not closed, reviewed or dismissed; the newest first."""
-    return list_incidents(connection, site, state="open", limit=1_000)
-
-
-def list_incidents(
-    connection: Connection, site: str, *, state: str = "all", limit: int = 200
-) -> list[Incident]:
-    """Incidents, the newest first. `state`: `open`, `all`, or one state."""
-    if state == "all":
-        rows = fetch_all(
-            connection,
-            "SELECT * FROM incident WHERE site = %s ORDER BY incident DESC LIMIT %s",
-            (site, limit),
-        )
-    elif state == "open":
-        rows = fetch_all(
-            connection,
-            "SELECT * FROM incident WHERE site = %s AND state NOT IN ('closed', 'reviewed', 'dismissed')"
-            " ORDER BY incident DESC LIMIT %s",
-            (site, limit),
-        )
-    else:
-        rows = fetch_all(
-            connection,
-            "SELECT * FROM incident WHERE site = %s AND state = %s ORDER BY incident DESC LIMIT %s",
-            (site, state, limit),
-        )
-    return [read_incident(row) for row in rows]
-
-
 def insert_step(connection: Connection, step: IncidentStep) -> None:
     """A new step of an incident."""
     connection.execute(

@@ -36,9 +36,3 @@ def load_escalation(connection: Connection, site: str) -> EscalationPolicy:
     """Who hears of an unacknowledged alarm, and when."""
     row = fetch_one(connection, "SELECT escalation FROM site WHERE site = %s", (site,))
     return read_escalation(row["escalation"] if row else {})
-
-
-def list_posts(connection: Connection, site: str) -> list[str]:
-    """The posts of a site."""
-    rows = fetch_all(connection, "SELECT post FROM post WHERE site = %s ORDER BY post", (site,))
-    return [row["post"] for row in rows]

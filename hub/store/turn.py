@@ -25,10 +25,6 @@ class Turn:
     actor: str = WORKER
     station: str = ""
 
-    @property
-    def by_person(self) -> bool:
-        return not self.actor.startswith(("system:", "edge:"))
-
     def journal(self, subject: str, kind: str, body: Mapping[str, Any]) -> int:
         """One journal row in the actor's name; where a person acted, it says from which station."""
         told = {**body, "station": self.station} if self.station else body

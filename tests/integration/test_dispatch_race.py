@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from adapters.contract.vocabulary import Priority
-from hub.dispatch.street import MAX_DEPTH, work_off
+from hub.dispatch.consequence import MAX_DEPTH, follow
 from hub.dispatch.verdict import apply_verdicts, raise_unjudged
 from hub.domain.error import ActRefused, HubError
 from hub.rulebook.book import RuleBook
-from hub.store.alarm import find_alarm, list_alarms, open_alarms
+from hub.store.alarm import find_alarm
 from hub.store.checkpoint import load_checkpoints
 from hub.store.database import connect, site_turn, transaction
 from hub.store.journal import canonical, hash_row
@@ -48,7 +48,7 @@ def test_two_raises_at_once_make_one_open_alarm(school: School) -> None:
         thread.start()
     for thread in threads:
         thread.join(timeout=30)
-    (alarm,) = list_alarms(school.connection, SITE)
+    (alarm,) = school.alarms()
     assert alarm.occurrences == count
     assert len([row for row in school.journal() if row["kind"] == "alarm.raised"]) == 1
 
@@ -88,16 +88,16 @@ def test_a_chain_without_an_end_is_cut() -> None:
         handled.append(thing)
         return [thing + 1]
 
-    assert work_off([0], handle) == MAX_DEPTH
+    assert follow([0], handle) == MAX_DEPTH
     assert len(handled) == MAX_DEPTH
-    assert work_off([1, 2, 3], lambda thing: []) is None
+    assert follow([1, 2, 3], lambda thing: []) is None
 
 
 def test_what_could_not_be_judged_is_an_alarm_of_its_kind(school: School) -> None:
     press = event("panic.pressed", "gate-button", 0)
     with school.turn() as connection:
         raise_unjudged(connection, SITE, press, at=START, error="KeyError: 'x'")
-    by_kind = {alarm.kind: alarm for alarm in open_alarms(school.connection, SITE)}
+    by_kind = {alarm.kind: alarm for alarm in school.open_alarms()}
     assert set(by_kind) == {"panic.pressed", "rule.broken"}
     assert by_kind["panic.pressed"].unjudged
     assert by_kind["panic.pressed"].priority is Priority.CRITICAL
@@ -106,7 +106,7 @@ def test_what_could_not_be_judged_is_an_alarm_of_its_kind(school: School) -> Non
     with school.turn() as connection:
         raise_unjudged(connection, SITE, recorded, at=START, error="x")
         raise_unjudged(connection, SITE, ended, at=START, error="x")
-    assert len(open_alarms(school.connection, SITE)) == 2
+    assert len(school.open_alarms()) == 2
     broken = find_alarm(school.connection, SITE, by_kind["rule.broken"].alarm)
     assert broken is not None and broken.occurrences == 3
 
@@ -115,7 +115,7 @@ def test_a_refused_dispatch_leaves_nothing_behind(school: School) -> None:
     with pytest.raises(HubError, match="which is not there"), school.turn() as connection:
         verdicts = school.engine.judge(1, [event("panic.pressed", "gate-button", 0)])
         apply_verdicts(connection, SITE, verdicts, at=START, book=RuleBook())
-    assert list_alarms(school.connection, SITE) == [] and school.journal() == []
+    assert school.alarms() == [] and school.journal() == []
 
 
 def test_the_engine_goes_on_from_the_stored_checkpoints(school: School) -> None:

@@ -8,16 +8,16 @@ from datetime import timedelta
 import pytest
 
 from adapters.contract.vocabulary import Priority
-from hub.commands.desk import apply_result, expire_commands, mark_sent, pending_commands
+from hub.commands.desk import apply_result, expire_commands, mark_sent
 from hub.dispatch.verdict import apply_verdicts
 from hub.domain.alarm import AlarmState
 from hub.domain.command import CommandState, Precedence
 from hub.domain.error import ActRefused, InvalidAct, NotFound
 from hub.domain.incident import IncidentState, StepState
 from hub.domain.judgement import OpenIncident, RaiseAlarm
-from hub.store.alarm import evidence_of, find_alarm, list_alarms, open_alarms, sources_of
-from hub.store.command import list_commands
-from hub.store.incident import list_incidents, open_incidents, steps_of
+from hub.store.alarm import find_alarm
+from hub.store.incident import steps_of
+from hub.store.turn import CHORES, Turn
 from tests.dispatching import SITE, School, kinds, make_school
 from tests.ruling import START, event
 
@@ -41,17 +41,15 @@ def test_a_press_is_a_critical_alarm_and_an_incident_with_steps(school: School) 
         "incident:1 incident.triggered",
         "incident:1 incident.step_notified",
     ]
-    (alarm,) = open_alarms(school.connection, SITE)
+    (alarm,) = school.open_alarms()
     assert (alarm.state, alarm.priority) == (AlarmState.UNACKNOWLEDGED, Priority.CRITICAL)
     assert alarm.active is None and alarm.zone == "gate" and alarm.incident == 1
     assert alarm.next_escalation_at == second(30)
-    assert [each.event for each in evidence_of(school.connection, SITE, 1)] == [
-        "edge/1/1/gate-button..panic.pressed.0/0"
-    ]
+    assert [each["event"] for each in school.evidence(1)] == ["edge/1/1/gate-button..panic.pressed.0/0"]
     raised = school.journal()[0]
     assert raised["body"]["evidence"] == ["edge/1/1/gate-button..panic.pressed.0/0"]
     assert raised["body"]["sound"] is True and raised["actor"] == "system:worker"
-    (incident,) = open_incidents(school.connection, SITE)
+    (incident,) = school.open_incidents()
     assert (incident.plan, incident.state, incident.zone) == ("violence", IncidentState.TRIGGERED, "gate")
     assert incident.commander == "p-security-chief"
     steps = steps_of(school.connection, SITE, 1)
@@ -62,10 +60,10 @@ def test_a_press_is_a_critical_alarm_and_an_incident_with_steps(school: School) 
 
 def test_one_detector_is_high_two_are_a_fire(school: School) -> None:
     assert kinds(school.feed(event("fire.alarm", "hall-smoke", 0, True))) == ["alarm.raised"]
-    (first,) = open_alarms(school.connection, SITE)
+    (first,) = school.open_alarms()
     assert first.priority is Priority.HIGH
     assert "现场核实" in first.response["zh"]
-    assert sources_of(school.connection, SITE, [1]) == {1: 1}
+    assert school.detectors(1) == 1
     school.act("alarm.acknowledge", 1, at_s=5)
 
     said = school.feed(event("fire.alarm", "panel", 20, True, address="2"))
@@ -78,15 +76,15 @@ def test_one_detector_is_high_two_are_a_fire(school: School) -> None:
         "incident:1 incident.step_notified",
     ]
     assert kinds(said).count("command.requested") == 3
-    alarms = open_alarms(school.connection, SITE)
+    alarms = school.open_alarms()
     assert {alarm.priority for alarm in alarms} == {Priority.CRITICAL}
     assert {alarm.state for alarm in alarms} == {AlarmState.UNACKNOWLEDGED}, "it sounds again"
     assert {alarm.incident for alarm in alarms} == {1}
     assert all("疏散" in alarm.response["zh"] for alarm in alarms), "verified: no longer 'send someone to look'"
-    assert sources_of(school.connection, SITE, [1, 2]) == {1: 2, 2: 1}
-    (incident,) = open_incidents(school.connection, SITE)
+    assert (school.detectors(1), school.detectors(2)) == (2, 1)
+    (incident,) = school.open_incidents()
     assert (incident.plan, incident.zone, incident.verified) == ("fire", "teaching", True)
-    commands = list_commands(school.connection, SITE, incident=1)
+    commands = [each for each in school.commands() if each.incident == 1]
     assert {(each.device, each.address, each.kind) for each in commands} == {
         ("east-door", "", "door.release"),
         ("controller", "1", "door.release"),
@@ -96,18 +94,18 @@ def test_one_detector_is_high_two_are_a_fire(school: School) -> None:
     assert release.precedence is Precedence.FIRE_LINKAGE and release.edge == "edge"
 
     school.feed(event("fire.alarm", "lab-smoke", 40, True))
-    assert len(list_commands(school.connection, SITE)) == 3, "a third detector repeats no command"
-    assert len(list_incidents(school.connection, SITE)) == 1
+    assert len(school.commands()) == 3, "a third detector repeats no command"
+    assert len(school.incidents()) == 1
 
 
 def test_a_call_point_alone_releases_nothing_until_it_is_verified(school: School) -> None:
     school.feed(event("fire.manual_call_point", "panel", 0, True, address="1"))
-    (incident,) = open_incidents(school.connection, SITE)
+    (incident,) = school.open_incidents()
     assert incident.state is IncidentState.TRIGGERED and not incident.verified
-    assert "door.release" not in {each.kind for each in list_commands(school.connection, SITE)}
+    assert "door.release" not in {each.kind for each in school.commands()}
     said = school.feed(event("fire.alarm", "lab-smoke", 30, True))
     assert "incident:1 incident.verified" in said
-    released = [each.device for each in list_commands(school.connection, SITE) if each.kind == "door.release"]
+    released = [each.device for each in school.commands() if each.kind == "door.release"]
     assert sorted(released) == ["controller", "east-door"]
 
 
@@ -116,7 +114,7 @@ def test_a_commanders_named_release_goes_at_the_commanders_rank(school: School) 
     with pytest.raises(InvalidAct, match="reason: is missing"):
         school.act("incident.release", 1)
     school.act("incident.release", 1, reason="浓烟", at_s=60)
-    released = [each for each in list_commands(school.connection, SITE) if each.kind == "door.release"]
+    released = [each for each in school.commands() if each.kind == "door.release"]
     assert {each.precedence for each in released} == {Precedence.COMMANDER}
     assert {each.source for each in released} == {"person:7"}
     with pytest.raises(ActRefused, match="holds back no command"):
@@ -126,15 +124,15 @@ def test_a_commanders_named_release_goes_at_the_commanders_rank(school: School) 
 def test_late_evidence_raises_and_proposes_but_never_acts(school: School) -> None:
     school.feed(event("fire.alarm", "hall-smoke", 0, True, late=True), at_s=600)
     school.feed(event("fire.alarm", "lab-smoke", 5, True, late=True), at_s=600)
-    assert all(alarm.late for alarm in open_alarms(school.connection, SITE))
-    (incident,) = open_incidents(school.connection, SITE)
+    assert all(alarm.late for alarm in school.open_alarms())
+    (incident,) = school.open_incidents()
     assert incident.state is IncidentState.PROPOSED
     assert {step.state for step in steps_of(school.connection, SITE, 1)} == {StepState.PENDING}
-    assert list_commands(school.connection, SITE) == []
+    assert school.commands() == []
     school.act("incident.start", 1, at_s=700)
-    (incident,) = open_incidents(school.connection, SITE)
+    (incident,) = school.open_incidents()
     assert incident.state is IncidentState.TRIGGERED and not incident.verified
-    assert "door.release" not in {each.kind for each in list_commands(school.connection, SITE)}
+    assert "door.release" not in {each.kind for each in school.commands()}
 
 
 def test_a_proposed_incident_starts_with_fresh_evidence(school: School) -> None:
@@ -147,23 +145,23 @@ def test_a_proposed_incident_starts_with_fresh_evidence(school: School) -> None:
 def test_history_is_attached_and_changes_no_state(school: School) -> None:
     school.feed(event("door.forced", "lab-door", 100, True))
     school.feed(event("door.forced", "lab-door", 50, True, late=True), at_s=150)
-    (alarm,) = open_alarms(school.connection, SITE)
+    (alarm,) = school.open_alarms()
     assert alarm.state is AlarmState.UNACKNOWLEDGED and alarm.observed_at == second(50)
-    assert len(evidence_of(school.connection, SITE, 1)) == 2
+    assert len(school.evidence(1)) == 2
     school.act("alarm.acknowledge", 1, at_s=200)
     school.feed(event("door.forced", "lab-door", 300, False))
     school.act("alarm.verify", 1, verification="false", cause="wind")
     school.act("alarm.reset", 1)
     said = school.feed(event("door.forced", "lab-door", 250, True, late=True), at_s=1200)
     assert said == ["alarm:1 alarm.evidenced"], "it belongs to the alarm that is closed by now"
-    assert open_alarms(school.connection, SITE) == []
+    assert school.open_alarms() == []
 
 
 def test_news_of_what_is_over_raises_an_alarm_that_is_already_returned(school: School) -> None:
     school.feed(event("door.forced", "lab-door", 100, False))
     said = school.feed(event("door.forced", "lab-door", 50, True, late=True), at_s=150)
     assert kinds(said) == ["alarm.raised", "alarm.cleared"]
-    (alarm,) = open_alarms(school.connection, SITE)
+    (alarm,) = school.open_alarms()
     assert alarm.state is AlarmState.RETURNED and alarm.late and alarm.active is False
 
 
@@ -235,7 +233,7 @@ def test_a_repeat_sounds_again_and_a_latched_one_asks_anew(school: School) -> No
     school.act("alarm.acknowledge", 1, at_s=10)
     school.act("alarm.verify", 1, at_s=11, verification="false")
     school.feed(event("panic.pressed", "gate-button", 20))
-    (alarm,) = list_alarms(school.connection, SITE)
+    (alarm,) = school.alarms()
     assert (alarm.state, alarm.occurrences) == (AlarmState.UNACKNOWLEDGED, 3)
     assert alarm.verification == "unverified", "a new press is not the old false alarm"
     assert alarm.next_escalation_at == second(50)
@@ -283,7 +281,7 @@ def test_steps_go_from_notified_to_done_and_free_those_that_wait(school: School)
     waiting = next(step for step in steps.values() if step.after)
     first = waiting.after[0]
     school.act("incident.step", 1, at_s=10, step=first, action="accept")
-    assert open_incidents(school.connection, SITE)[0].state is IncidentState.RESPONDING
+    assert school.open_incidents()[0].state is IncidentState.RESPONDING
     school.act("incident.step", 1, at_s=20, step=first, action="finish")
     after = {step.step: step for step in steps_of(school.connection, SITE, 1)}
     assert (after[first].state, after[first].done_by) == (StepState.DONE, "7")
@@ -298,7 +296,7 @@ def test_steps_go_from_notified_to_done_and_free_those_that_wait(school: School)
     school.act("incident.contain", 1)
     school.act("incident.close", 1)
     school.act("incident.review", 1)
-    assert open_incidents(school.connection, SITE) == []
+    assert school.open_incidents() == []
     assert {step.state for step in steps_of(school.connection, SITE, 1)} <= {StepState.DONE, StepState.SKIPPED}
 
 
@@ -312,7 +310,7 @@ def test_an_overdue_step_expires_and_is_told_to_the_commander(school: School) ->
 
 def test_a_contained_incident_flares_up_and_a_drill_gives_way(school: School) -> None:
     school.act("incident.start", plan="fire", zone="teaching", exercise=True, at_s=0)
-    assert list_commands(school.connection, SITE) == [], "a drill moves no device"
+    assert school.commands() == [], "a drill moves no device"
     said = school.feed(event("panic.pressed", "gate-button", 5))
     assert "incident:1 incident.suspended" in said
     school.act("incident.step", 2, step=1, action="accept")
@@ -326,17 +324,18 @@ def test_a_contained_incident_flares_up_and_a_drill_gives_way(school: School) ->
 
 def test_a_command_is_sent_once_and_confirmed_by_feedback(school: School) -> None:
     made = school.act("command.request", device="canteen-door", kind="door.pulse", at_s=0)
-    (waiting,) = pending_commands(school.connection, SITE)
+    (waiting,) = school.waiting_commands()
     assert waiting.command == made["command"] and waiting.edge == "edge"
     with school.turn() as connection:
-        assert mark_sent(connection, SITE, waiting.command, at=START)
-        assert not mark_sent(connection, SITE, waiting.command, at=START)
-        assert pending_commands(connection, SITE) == []
-        assert apply_result(connection, SITE, waiting.command, "accepted", "", at=START)
-        assert apply_result(connection, SITE, waiting.command, "confirmed", "lock open", at=START)
-        assert not apply_result(connection, SITE, waiting.command, "failed", "too late", at=START)
-        assert not apply_result(connection, SITE, "nobody", "confirmed", "", at=START)
-    (command,) = list_commands(school.connection, SITE)
+        turn = Turn(connection, SITE, START)
+        assert mark_sent(turn, waiting.command)
+        assert not mark_sent(turn, waiting.command)
+        assert school.waiting_commands() == []
+        assert apply_result(turn, waiting.command, "accepted", "")
+        assert apply_result(turn, waiting.command, "confirmed", "lock open")
+        assert not apply_result(turn, waiting.command, "failed", "too late")
+        assert not apply_result(turn, "nobody", "confirmed", "")
+    (command,) = school.commands()
     assert (command.state, command.detail) == (CommandState.CONFIRMED, "lock open")
     assert kinds(school.said(0)) == [
         "command.requested",
@@ -351,11 +350,11 @@ def test_a_command_is_sent_once_and_confirmed_by_feedback(school: School) -> Non
 def test_without_feedback_nothing_is_claimed(school: School) -> None:
     for kind in ("door.pulse", "door.release"):
         school.act("command.request", device="canteen-door", kind=kind, at_s=0)
-    sent = next(each for each in pending_commands(school.connection, SITE) if each.kind == "door.release")
+    sent = next(each for each in school.waiting_commands() if each.kind == "door.release")
     with school.turn() as connection:
-        mark_sent(connection, SITE, sent.command, at=START)
-        expire_commands(connection, SITE, at=START + timedelta(seconds=60))
-    states = {each.kind: each.state for each in list_commands(school.connection, SITE)}
+        mark_sent(Turn(connection, SITE, START), sent.command)
+        expire_commands(Turn(connection, SITE, START + timedelta(seconds=60), CHORES), limit=100)
+    states = {each.kind: each.state for each in school.commands()}
     assert states["door.release"] is CommandState.UNCONFIRMED
     assert states["door.pulse"] in (CommandState.EXPIRED, CommandState.SUPERSEDED)
 
@@ -384,7 +383,7 @@ def test_judging_again_repeats_no_command_and_no_running_plan(school: School) ->
     for _ in range(2):
         with school.turn() as connection:
             apply_verdicts(connection, SITE, verdicts, at=START, book=school.book)
-    assert len(list_commands(school.connection, SITE)) == 3
-    assert len(list_incidents(school.connection, SITE)) == 1
+    assert len(school.commands()) == 3
+    assert len(school.incidents()) == 1
     assert isinstance(verdicts[0], RaiseAlarm)
-    assert len(evidence_of(school.connection, SITE, 2)) == 1, "the same evidence counts once"
+    assert len(school.evidence(2)) == 1, "the same evidence counts once"

@@ -9,7 +9,7 @@ import pytest
 
 from hub.domain.error import ActRefused, InvalidAct, NotFound
 from hub.domain.hazard import Grade, Hazard, HazardState
-from hub.store.hazard import find_hazard, list_hazards, open_hazards
+from hub.store.hazard import find_hazard
 from tests.dispatching import SITE, School, kinds, make_school
 from tests.ruling import START, event, reading, tick
 
@@ -45,7 +45,7 @@ def test_a_fault_becomes_a_ticket_and_stays_one(school: School) -> None:
     school.feed(event("device.fault", "lab-door", 10, False))
     assert kinds(school.feed(event("device.fault", "lab-door", 20, True))) == ["hazard.repeated"]
     assert hazard_of(school).occurrences == 2 and len(hazard_of(school).evidence) == 2
-    assert len(open_hazards(school.connection, SITE)) == 1
+    assert len(school.open_hazards()) == 1
 
 
 def test_close_is_refused_while_it_is_still_there(school: School) -> None:
@@ -77,7 +77,7 @@ def test_what_comes_back_reopens_the_old_ticket(school: School) -> None:
     assert kinds(school.feed(event("device.fault", "lab-door", 2000, True))) == ["hazard.recurred"]
     again = hazard_of(school)
     assert (again.state, again.occurrences, again.verified_by) == (HazardState.RECTIFYING, 2, None)
-    assert len(list_hazards(school.connection, SITE)) == 1
+    assert len(school.hazards()) == 1
 
 
 def test_a_major_hazard_needs_an_interim_measure(school: School) -> None:
@@ -112,7 +112,7 @@ def test_every_report_is_a_ticket_of_its_own_and_can_be_dismissed(school: School
     with pytest.raises(InvalidAct, match="reason: is missing"):
         school.act("hazard.dismiss", 1)
     walk(school, 1, "dismiss")
-    assert [each.hazard for each in open_hazards(school.connection, SITE)] == [2]
+    assert [each.hazard for each in school.open_hazards()] == [2]
     for wrong, why in (
         ({}, "title: is missing"),
         ({"title": "x", "zone": "moon"}, "no place of this site"),

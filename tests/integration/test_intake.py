@@ -16,9 +16,10 @@ from adapters.contract.message import AGE_UNKNOWN, ReadingsItem, Type
 from adapters.contract.vocabulary import Lane, Quality
 from hub.domain.error import StoreUnavailable
 from hub.domain.judgement import EventInput, Input, ReadingInput, TickInput, Verdict
-from hub.intake.clerk import Clerk, Outcome, build_tick
+from hub.intake.clerk import Clerk, Outcome
 from hub.intake.gate import Gate, Message
 from hub.intake.inbox import Arrival
+from hub.intake.parcel import Parcel
 from hub.intake.quarantine import retry_item
 from hub.intake.run import open_run
 from hub.intake.transaction import Court
@@ -394,7 +395,8 @@ def test_readings_the_rules_fail_on_are_stored_and_a_broken_tick_does_not_stop_t
     assert receipted(hub.telemetry(1, items), Lane.TELEMETRY) == 3
     assert sorted(hub.rows("SELECT value FROM readings")) == [(20.0,), (21.0,), (5_000.0,)]
     assert any(kind == "rule.broken" for _, kind in hub.open_alarms())
-    hub.clerk.write(SITE, lambda held: build_tick(held, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    hub.clerk.write(SITE, lambda held: Parcel(SITE, held.next_moment(now), "tick", inputs=[TickInput(now)]))
     assert receipted(hub.alarms(1, [press()])) == 1
 
 
