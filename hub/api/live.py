@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hub.api.context import Context, Here
@@ -24,9 +24,10 @@ from hub.api.guard import Asker, AtSite
 from hub.api.picture import read_changes, read_snapshot, read_standing
 from hub.api.stream import Subscriber, write_event
 from hub.clock import utc_now
-from hub.domain.error import HubError
+from hub.domain.error import HubError, InvalidAct, NotFound
 from hub.store.database import borrow
 from hub.store.journal import head_seq
+from hub.store.view import site_names
 
 REPLAY_LIMIT: Final = 500
 """A screen that missed more rows than this gets the whole picture instead."""
@@ -35,6 +36,7 @@ SEND_TIMEOUT_S: Final = 20.0
 _LAST: Final = re.compile(r"^([a-z0-9][a-z0-9_.-]{0,62}):([0-9]{1,18})$")
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
+_FOLLOWED: Final[dict[int | str, dict[str, str]]] = {307: {"description": "Follow that site"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +161,17 @@ async def get_live(
         here.live.audience.unsubscribe(subscriber)
         raise
     return EventStream(here, subscriber, opening)
+
+
+@router.get("/live", operation_id="findLive", status_code=307, responses={**FAULTS, **_FOLLOWED})
+def find_live(
+    here: Here, _asker: Asker, site: Annotated[str | None, Query(max_length=63)] = None
+) -> RedirectResponse:
+    """Where to follow a site: the one that is named, or the only one."""
+    with borrow(here.pool) as connection:
+        sites = [row["site"] for row in site_names(connection)]
+    if site is None and len(sites) != 1:
+        raise InvalidAct(f"site: is missing; use one of {', '.join(sites) or '(none yet)'}")
+    if site is not None and site not in sites:
+        raise NotFound("there is no such site")
+    return RedirectResponse(f"sites/{site or sites[0]}/live", status_code=307)

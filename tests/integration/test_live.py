@@ -13,7 +13,7 @@ from hub.store.database import Connection, connect
 from hub.store.migration import migrate
 from tests.conftest import RunningPostgres
 from tests.raising import beat_as, raise_alarm
-from tests.running_api import RunningApi, Screen, prepare_site, run_api_here
+from tests.running_api import SITE, RunningApi, Screen, prepare_site, run_api_here
 from tests.waiting import wait_until
 
 
@@ -34,6 +34,21 @@ def api(connection: Connection, database: str, tmp_path: Path) -> Iterator[Runni
 @pytest.fixture
 def client(api: RunningApi) -> httpx2.Client:
     return api.administrator()
+
+
+def test_the_only_site_is_followed_without_its_name(
+    client: httpx2.Client, database: str, api: RunningApi
+) -> None:
+    assert api.browser().get("/api/v1/live").status_code == 401
+    for query in ("", "?site=demo"):
+        with client.stream("GET", f"/api/v1/live{query}", follow_redirects=True) as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            assert any(line == "event: snapshot" for line in stream.iter_lines())
+    assert client.get("/api/v1/live?site=elsewhere").status_code == 404
+    prepare_site(database, {**SITE, "site": "other"})
+    several = client.get("/api/v1/live")
+    assert (several.status_code, several.json()["field"]) == (422, "site")
+    assert client.get("/api/v1/live?site=other").headers["location"] == "sites/other/live"
 
 
 def test_a_stream_begins_with_the_picture_and_goes_on_with_changes(
