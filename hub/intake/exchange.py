@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
+from adapters.contract.codec import decode_payload
+from adapters.contract.error import MalformedPayload
 from adapters.contract.message import Heartbeat
 from adapters.contract.vocabulary import Lane
 from hub.intake.parcel import Notice
@@ -18,6 +22,29 @@ from hub.store.cursor import LaneKey
 _LANES: Final = frozenset(int(lane) for lane in Lane)
 _MOST: Final = 2**63 - 1
 _MOST_LANES: Final = 10_000
+_MOST_TEXT: Final = 2_000
+_MOST_KINDS: Final = 50
+
+
+def read_heartbeat(payload: bytes) -> Heartbeat:
+    """The heartbeat as a store can keep it: no U+0000, texts of bounded length.
+
+    Raises MalformedPayload where it does not decode or holds numbers that no clock or counter reaches.
+    """
+    heartbeat = decode_payload(payload, Heartbeat)
+    numbers = (heartbeat.edge_at, heartbeat.uptime_ms, heartbeat.settings_version, heartbeat.spool_bytes)
+    if not all(abs(number) <= _MOST for number in (*numbers, *heartbeat.dropped.values())):
+        raise MalformedPayload("Heartbeat: a number is beyond 63 bits")
+    return replace(
+        heartbeat,
+        settings_error=_clean(heartbeat.settings_error),
+        software=_clean(heartbeat.software),
+        dropped={_clean(kind): count for kind, count in list(heartbeat.dropped.items())[:_MOST_KINDS]},
+    )
+
+
+def _clean(text: str) -> str:
+    return text[:_MOST_TEXT].replace("\0", "�")
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,16 +78,21 @@ def open_run(message: Message) -> Run:
     if header.lane is None:
         raise AssertionError("the gate lets only lane messages through on lane topics")
     run = Run(message.sender, header.lane, header.epoch, header.first, header.count, 0, message.at)
+    # A count beyond what has come would carry the lane over items that are still on their way; an item and
+    # its age take two bytes at least. A tombstone's items come no more.
+    carried = header.count if header.type == Type.TOMBSTONE else len(message.payload) // 2
     try:
         if header.type == Type.TOMBSTONE:
             return replace(run, tombstone=_open_tombstone(message))
         items = decode_payload(message.payload, Items)
+        carried = len(items.items)
         if not len(items.items) == len(items.ages_ms) == header.count:
             raise _Miscounted(
                 f"{len(items.items)} items and {len(items.ages_ms)} ages where the header says {header.count}"
             )
     except WireError as error:
-        return replace(run, spoiled=Spoiled(error.code, error.detail, message.payload))
+        spoiled = Spoiled(error.code, error.detail, message.payload)
+        return replace(run, count=min(header.count, max(1, carried)), spoiled=spoiled)
     return replace(
         run,
         offset_us=items.sent_at - microseconds(message.at),

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.contract.codec import decode_payload
 from adapters.contract.error import WireError
 from adapters.contract.message import Heartbeat, Settings
 from adapters.contract.topic import Sender
 from hub.domain.judgement import Input, TickInput
 from hub.domain.moment import microseconds
 from hub.intake.clerk import Clerk
-from hub.intake.exchange import Answer, answer_heartbeat
+from hub.intake.exchange import Answer, answer_heartbeat, read_heartbeat
 from hub.intake.gate import Doubt, Message, Refusal
 from hub.intake.held import OFFLINE, HeldSite
 from hub.intake.lane import Throttle
@@ -103,7 +102,7 @@ class Warden:
             if held is None:
                 continue
             try:
-                heartbeat = decode_payload(message.payload, Heartbeat)
+                heartbeat = read_heartbeat(message.payload)
             except WireError as error:
                 self.counts["heartbeats_unreadable"] += 1
                 _log.warning("%s: heartbeat: %s", sender, error.detail)

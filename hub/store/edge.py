@@ -42,7 +42,7 @@ def save_heartbeat(connection: Connection, site: str, edge: str, facts: Heartbea
             facts.heard_at,
             facts.clock_offset_s,
             facts.settings_applied,
-            facts.settings_error.replace("\0", "�")[:2000],
+            facts.settings_error,
             jsonb(facts.status),
             site,
             edge,

@@ -146,6 +146,21 @@ def test_a_heartbeat_is_answered_with_its_nonce_and_every_lane(
     assert kinds == ["edge.online"]
 
 
+def test_no_heartbeat_ends_the_worker(worker: Worker, edge: StandIn, reader: Connection) -> None:
+    most = 2**64 - 1
+    edge.beat(settings_error="a\0b" * 2_000, software="\0", dropped={"a\0": 1}, nonce=1)
+    edge.beat(settings_version=most, spool_bytes=most, dropped={"a": most}, nonce=2)
+    edge.beat([LaneStatus(most, 77, most, most, most), LaneStatus(7, 1, -5, -5, -5)], nonce=3)
+    edge.beat(edge_at=-(2**63), nonce=4)
+    edge.beat(edge_at=2**62, settings_version=-(2**63), nonce=most)
+    edge.beat(nonce=4711)
+    nonces = wait_until(
+        lambda: (n := [e.nonce for e in list(edge.down) if isinstance(e, Receipt)]) and 4711 in n and n
+    )
+    assert 2 not in nonces, "numbers that nothing can keep are not answered"
+    assert count(reader, "SELECT count(*) FROM events WHERE attributes->>'error' LIKE %s", "a�ba�b%") == 1
+
+
 def test_a_gap_that_cannot_be_filled_is_closed_with_an_alarm(
     worker: Worker, edge: StandIn, reader: Connection
 ) -> None:
