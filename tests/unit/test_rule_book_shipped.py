@@ -30,7 +30,9 @@ def kinds_of(book: RuleBook) -> dict[str, list[str]]:
 
 def test_there_are_enough_rules_and_plans(book: RuleBook) -> None:
     assert len(book.rules) >= 25
-    assert {"fire", "violence", "medical", "gas"} <= set(book.plans)
+    assert {"fire", "intrusion", "violence", "medical", "gas"} <= set(book.plans)
+    started = {rule.incident.plan for rule in book.rules if rule.incident is not None}
+    assert started == set(book.plans), "every plan is started or proposed by some rule"
 
 
 def test_every_kind_with_an_outcome_has_a_rule(book: RuleBook) -> None:
