@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from adapters.contract.vocabulary import KINDS, Priority
 from hub.domain.machine import Nature, apply, build
@@ -151,6 +151,5 @@ class Alarm:
     escalation_level: int = 0
     next_escalation_at: datetime | None = None
     incident: int | None = None
-    marks: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
     version: int = 1
     """Counts changes of state, priority and verification; never an occurrence or a note."""

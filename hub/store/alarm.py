@@ -25,14 +25,13 @@ def insert_alarm(connection: Connection, alarm: Alarm) -> None:
         " nature, active, silent, late, unjudged, exercise, rule, rule_version, response, owner_post,"
         " observed_at, raised_at, last_raised_at, occurrences, acknowledged_at, acknowledged_by,"
         " returned_at, closed_at, verification, verification_cause, verified_by, verified_at,"
-        " escalation_level, next_escalation_at, incident, marks, version)"
+        " escalation_level, next_escalation_at, incident, version)"
         " VALUES (%(site)s, %(alarm)s, %(subject)s, %(condition)s, %(kind)s, %(device)s, %(address)s,"
         " %(zone)s, %(priority)s, %(state)s, %(nature)s, %(active)s, %(silent)s, %(late)s, %(unjudged)s,"
         " %(exercise)s, %(rule)s, %(rule_version)s, %(response)s, %(owner_post)s, %(observed_at)s,"
         " %(raised_at)s, %(last_raised_at)s, %(occurrences)s, %(acknowledged_at)s, %(acknowledged_by)s,"
         " %(returned_at)s, %(closed_at)s, %(verification)s, %(verification_cause)s, %(verified_by)s,"
-        " %(verified_at)s, %(escalation_level)s, %(next_escalation_at)s, %(incident)s, %(marks)s,"
-        " %(version)s)",
+        " %(verified_at)s, %(escalation_level)s, %(next_escalation_at)s, %(incident)s, %(version)s)",
         _row_of(alarm),
     )
 
@@ -49,7 +48,7 @@ def save_alarm(connection: Connection, alarm: Alarm) -> None:
         " verification = %(verification)s, verification_cause = %(verification_cause)s,"
         " verified_by = %(verified_by)s, verified_at = %(verified_at)s,"
         " escalation_level = %(escalation_level)s, next_escalation_at = %(next_escalation_at)s,"
-        " incident = %(incident)s, marks = %(marks)s, version = %(version)s"
+        " incident = %(incident)s, version = %(version)s"
         " WHERE site = %(site)s AND alarm = %(alarm)s",
         _row_of(alarm),
     )
@@ -127,12 +126,10 @@ def read_alarm(row: Row) -> Alarm:
     values["state"] = AlarmState(values["state"])
     values["nature"] = Nature(values["nature"])
     values["verification"] = Verification(values["verification"])
-    values["marks"] = tuple(values["marks"])
     return Alarm(**values)
 
 
 def _row_of(alarm: Alarm) -> Row:
     row: Row = {name: getattr(alarm, name) for name in _COLUMNS}
     row["response"] = jsonb(alarm.response)
-    row["marks"] = jsonb(list(alarm.marks))
     return row

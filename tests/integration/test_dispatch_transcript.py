@@ -135,6 +135,21 @@ def test_late_evidence_raises_and_proposes_but_never_acts(school: School) -> Non
     assert "door.release" not in {each.kind for each in school.commands()}
 
 
+def test_late_evidence_proposes_beside_a_drill_of_the_same_plan(school: School) -> None:
+    school.feed(event("panic.pressed", "gate-button", 0))
+    (real,) = school.incidents()
+    school.act("incident.dismiss", real.incident, reason="x")
+    school.act("alarm.acknowledge", 1)
+    school.act("alarm.verify", 1, verification="false")
+    school.act("alarm.reset", 1)
+    school.act("incident.start", plan=real.plan, zone=real.zone, exercise=True)
+    school.feed(event("panic.pressed", "gate-button", 1, late=True), at_s=2000)
+    assert [(each.state, each.exercise) for each in school.incidents()[1:]] == [
+        (IncidentState.TRIGGERED, True),
+        (IncidentState.PROPOSED, False),
+    ]
+
+
 def test_a_proposed_incident_starts_with_fresh_evidence(school: School) -> None:
     school.feed(event("fire.alarm", "hall-smoke", 0, True, late=True), at_s=600)
     school.feed(event("fire.alarm", "lab-smoke", 5, True, late=True), at_s=600)

@@ -38,6 +38,7 @@ CREATE TABLE edge (
     heard_at timestamptz,                      -- last heartbeat, hub's clock
     clock_offset_s double precision,
     status jsonb NOT NULL DEFAULT '{}',        -- spool bytes, dropped counts, software
+    active boolean NOT NULL DEFAULT true,      -- false: no longer in the configuration; its keys work when it is back
     PRIMARY KEY (site, edge)
 );
 
@@ -187,12 +188,14 @@ CREATE TABLE alarm (
     escalation_level int NOT NULL DEFAULT 0,
     next_escalation_at timestamptz,            -- null: nothing more to escalate
     incident bigint,
-    marks jsonb NOT NULL DEFAULT '[]',
+    version int NOT NULL DEFAULT 1,            -- counts changes of state, priority, verification: what an act names
     PRIMARY KEY (site, alarm)
 );
 CREATE UNIQUE INDEX alarm_open_once ON alarm (site, subject, condition) WHERE state <> 'closed';
 CREATE INDEX alarm_due ON alarm (next_escalation_at) WHERE next_escalation_at IS NOT NULL;
 CREATE INDEX alarm_raised ON alarm (site, raised_at);
+CREATE INDEX alarm_subject ON alarm (site, subject, condition, alarm);   -- the newest closed one takes late evidence
+CREATE INDEX alarm_incident ON alarm (site, incident) WHERE incident IS NOT NULL;
 
 -- Evidence is copied out of `events`, so that retention can drop the rest.
 CREATE TABLE alarm_evidence (
@@ -236,6 +239,7 @@ CREATE TABLE hazard (
 );
 CREATE UNIQUE INDEX hazard_open_once ON hazard (site, subject, condition)
     WHERE state NOT IN ('closed', 'dismissed');
+CREATE INDEX hazard_subject ON hazard (site, subject, condition, hazard);
 
 CREATE TABLE incident (
     site text NOT NULL,
@@ -255,9 +259,10 @@ CREATE TABLE incident (
     responding_at timestamptz,
     contained_at timestamptz,
     closed_at timestamptz,
+    verified boolean NOT NULL DEFAULT false,   -- the panel's own start or two devices: automatic releases may go
     PRIMARY KEY (site, incident)
 );
-CREATE UNIQUE INDEX incident_running_once ON incident (site, plan, zone) NULLS NOT DISTINCT
+CREATE UNIQUE INDEX incident_running_once ON incident (site, plan, zone, exercise) NULLS NOT DISTINCT
     WHERE state IN ('proposed', 'triggered', 'responding');
 
 CREATE TABLE incident_step (
@@ -275,9 +280,12 @@ CREATE TABLE incident_step (
     done_by text,
     reason text NOT NULL DEFAULT '',
     commands jsonb NOT NULL DEFAULT '[]',      -- commands this step sends when it is notified
+    due_s double precision NOT NULL,           -- the plan's own, carried along: an edited plan changes nothing here
+    after int[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (site, incident, step),
     FOREIGN KEY (site, incident) REFERENCES incident
 );
+CREATE INDEX incident_step_due ON incident_step (due_at) WHERE state IN ('notified', 'accepted');
 
 CREATE TABLE command (
     site text NOT NULL,
@@ -300,6 +308,7 @@ CREATE TABLE command (
     PRIMARY KEY (site, command)
 );
 CREATE INDEX command_pending ON command (site, requested_at) WHERE state IN ('requested', 'sent', 'accepted');
+CREATE INDEX command_device ON command (site, device, address, requested_at);
 
 CREATE TABLE journal (
     site text NOT NULL,
@@ -363,6 +372,7 @@ CREATE TABLE post (
     site text NOT NULL REFERENCES site,
     post text NOT NULL,
     name jsonb NOT NULL,
+    ordinal int NOT NULL DEFAULT 0,            -- the order of the site's configuration
     PRIMARY KEY (site, post)
 );
 CREATE TABLE shift (
@@ -406,6 +416,17 @@ CREATE TABLE login_failure (
     failures int NOT NULL,
     last_at timestamptz NOT NULL
 );
+
+-- Answers given under an Idempotency-Key: an act that a screen sends twice is done once.
+CREATE TABLE idempotency (
+    account text NOT NULL,
+    key text NOT NULL,
+    request text NOT NULL,                     -- what was asked: method, path and a hash of the body
+    answer jsonb NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (account, key)
+);
+CREATE INDEX idempotency_at ON idempotency (at);
 
 CREATE TABLE readings (
     site text NOT NULL,
