@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from adapters.contract.vocabulary import KINDS, Priority
 from hub.clock import utc_now
@@ -71,7 +73,9 @@ def clear_alarm(connection: Connection, kind: str, device: str, address: str = "
         apply_verdicts(connection, site, [verdict], at=at, book=RuleBook())
 
 
-def beat_as(connection: Connection, process: str, site: str) -> None:
-    """Give a process's sign of life."""
+def beat_as(
+    connection: Connection, process: str, site: str, told: Mapping[str, object] = MappingProxyType({})
+) -> None:
+    """Give a process's sign of life, and what it tells of itself."""
     now = utc_now()
-    save_liveness(connection, process, [site], started_at=now, at=now, detail={})
+    save_liveness(connection, process, [site], started_at=now, at=now, detail=dict(told))

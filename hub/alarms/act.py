@@ -11,7 +11,7 @@ from hub.alarms.desk import raise_alarm
 from hub.alarms.record import close_fields, journal_alarm
 from hub.domain.alarm import Alarm, AlarmAction, AlarmState, Verification, next_alarm_state
 from hub.domain.consequence import Consequence
-from hub.domain.error import ActRefused, InvalidAct, NotFound
+from hub.domain.error import ActRefused, InvalidAct, Moved, NotFound
 from hub.domain.judgement import Evidence, RaiseAlarm, RuleRef
 from hub.domain.machine import Nature
 from hub.store.alarm import find_alarm, find_open_alarm, save_alarm
@@ -25,7 +25,7 @@ RESPONSES = ("assigned", "accepted", "arrived", "reported")
 def load_for_act(turn: Turn, target: str, seen: Any = None) -> Alarm:
     """The alarm that the act names. `seen` is the version that the person saw, where the act says it.
 
-    Raises NotFound, InvalidAct, or ActRefused where the alarm is no longer as it was seen.
+    Raises NotFound, InvalidAct, or Moved where the alarm is no longer as it was seen.
     """
     if not target.isdecimal():
         raise InvalidAct(f"target: {target!r} is no alarm's number")
@@ -33,7 +33,7 @@ def load_for_act(turn: Turn, target: str, seen: Any = None) -> Alarm:
     if alarm is None:
         raise NotFound(f"there is no alarm {target}")
     if seen is not None and seen != alarm.version:
-        raise ActRefused(
+        raise Moved(
             f"alarm {target} has changed since you saw it: it is {alarm.state.value},"
             f" {alarm.priority.value}, {alarm.verification.value} (version {alarm.version}); look again"
         )

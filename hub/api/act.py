@@ -12,13 +12,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from hub.api.compose import alarm_view, command_view, hazard_view, incident_views
 from hub.api.context import Context, Here
-from hub.api.fault import Moved
+from hub.api.fault import Outdated
 from hub.api.guard import Asker, AtSite
 from hub.api.views import AlarmView, CommandView, HazardView, IncidentView, View
 from hub.clock import utc_now
 from hub.dispatch.act import apply_act
 from hub.domain.act import Act
-from hub.domain.error import NotFound
+from hub.domain.error import Moved, NotFound
 from hub.store.account import SessionRow
 from hub.store.database import Connection, borrow, savepoint, site_turn, transaction
 from hub.store.idempotency import find_answer, keep_answer
@@ -80,12 +80,10 @@ class Desk:
         answer: Answer,
         *,
         reason: str = "",
-        seen: int | None = None,
     ) -> dict[str, Any]:
         """Do it, or answer as before where this key did it already.
 
-        `seen` is the alarm's version that the person saw. Raises what `apply_act` raises, Moved,
-        StoreUnavailable, DataRefused.
+        Raises what `apply_act` raises (Outdated in place of Moved), StoreUnavailable, DataRefused.
         """
         site, now = self.words.site, utc_now()
         act = Act(
@@ -103,19 +101,16 @@ class Desk:
                 given = find_answer(connection, self.asker.account, self.key, self.request)
                 if given is not None:
                     return dict(given)
-            if seen is not None:
-                self._check_seen(connection, target, seen)
-            with savepoint(connection):
-                result = apply_act(connection, act, at=now, book=self.here.book)
+            try:
+                with savepoint(connection):
+                    result = apply_act(connection, act, at=now, book=self.here.book)
+            except Moved as error:
+                present = read_alarm(connection, self.words, target)
+                raise Outdated(str(error), present.model_dump(mode="json")) from None
             view = answer(connection, self.words, result).model_dump(mode="json", by_alias=True)
             if self.key is not None:
                 keep_answer(connection, self.asker.account, self.key, self.request, view, now)
         return view
-
-    def _check_seen(self, connection: Connection, target: object, seen: int) -> None:
-        present = read_alarm(connection, self.words, target)
-        if present.alarm.version != seen:
-            raise Moved(present.model_dump(mode="json"))
 
 
 async def _desk(

@@ -156,9 +156,8 @@ def _act(desk: AtDesk, kind: str, alarm: int, parameters: dict[str, Any], body: 
     answer = desk.perform(
         kind,
         alarm,
-        parameters,
+        {**parameters, "version": body.version},
         lambda connection, words, _result: read_alarm(connection, words, alarm),
         reason=body.reason,
-        seen=body.version,
     )
     return AlarmAnswer.model_validate(answer)

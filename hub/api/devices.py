@@ -109,8 +109,8 @@ def get_events(
 
 def read_span(since: datetime | None, to: datetime | None, now: datetime) -> tuple[datetime, datetime]:
     """The time asked for: by default the last day. Raises InvalidAct; a time without a zone is UTC."""
-    end = _aware(to) if to is not None else now + timedelta(minutes=5)
-    begin = _aware(since) if since is not None else end - _DAY
+    end = _aware(to, "to") if to is not None else now + timedelta(minutes=5)
+    begin = _aware(since, "from") if since is not None else end - _DAY
     if not begin < end:
         raise InvalidAct("from: is not before `to`; exchange them")
     if end - begin > MAX_SPAN:
@@ -118,5 +118,7 @@ def read_span(since: datetime | None, to: datetime | None, now: datetime) -> tup
     return begin, end
 
 
-def _aware(moment: datetime) -> datetime:
+def _aware(moment: datetime, field: str) -> datetime:
+    if not 1970 <= moment.year < 9999:  # room for a zone and a day on either side
+        raise InvalidAct(f"{field}: lies outside the years 1970 to 9998; correct it")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from hub.accounts.desk import TooManyAttempts
 from hub.api.views import Fault
-from hub.domain.error import HubError
+from hub.domain.error import HubError, Moved
 
 _FIELD: Final = re.compile(r"^([A-Za-z][\w.-]{0,60}): ")
 _log = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ ACT_FAULTS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-class Moved(HubError):
+class Outdated(HubError):
     """The thing changed since the person saw it; the answer carries it as it is now."""
 
-    status = 409
-    code = "moved"
+    status = Moved.status
+    code = Moved.code
 
-    def __init__(self, present: dict[str, Any]) -> None:
-        super().__init__("it has changed since you saw it; look again")
+    def __init__(self, message: str, present: dict[str, Any]) -> None:
+        super().__init__(message)
         self.present = present
 
 
@@ -73,7 +73,7 @@ def _hub_error(_request: Request, error: Exception) -> JSONResponse:
         error.code,
         message,
         named.group(1) if named else None,
-        jsonable_encoder(error.present) if isinstance(error, Moved) else None,
+        jsonable_encoder(error.present) if isinstance(error, Outdated) else None,
     )
     if isinstance(error, TooManyAttempts):
         answer.headers["Retry-After"] = str(error.wait_s)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from hub.api.audience import Audience
 from hub.api.names import Names
@@ -60,6 +60,8 @@ class Feed:
         self.conditions: Mapping[str, Condition] = {}
         self.liveness: Mapping[str, datetime] = {}
         """When each process but the workers gave its last sign of life."""
+        self.told: Mapping[int, tuple[str, Mapping[str, Any]]] = {}
+        """What each worker and the chores tell of themselves, by pid: (process, its words)."""
         self.answered = float("-inf")
         """When the database last answered (monotonic)."""
         self.changes_read = 0
@@ -113,6 +115,11 @@ class Feed:
         rows = liveness_rows(connection)
         workers = {row["site"]: row["at"] for row in rows if row["process"] == "worker"}
         self.liveness = {row["process"]: row["at"] for row in rows if row["process"] != "worker"}
+        self.told = {
+            row["detail"]["pid"]: (row["process"], row["detail"])
+            for row in rows
+            if row["process"] in ("worker", "chores") and "pid" in row["detail"]
+        }
         for site in list_sites(connection):
             words = self._names.get(connection, site)
             standing = read_standing(connection, words, now)

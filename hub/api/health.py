@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
@@ -86,12 +87,50 @@ def _metrics(here: Context) -> Iterable[str]:
         ("sanfang_unverified_total", "counter", "Messages without proof.", heard.unverified),
     ):
         yield from write_metric(name, kind, text, {"": float(value)})
+    for process, part, name, kind, label, text in _TOLD:
+        yield from write_metric(name, kind, text, _sum_told(live.feed.told, process, part, label))
     yield from write_metric(
         "sanfang_journal_seq",
         "gauge",
         "Newest journal row read.",
         {f'site="{site}"': float(each.seq) for site, each in live.feed.conditions.items()},
     )
+
+
+# What the worker and the chores tell of themselves (their liveness rows), as process, part, metric.
+_TOLD: Final = (
+    (
+        "worker",
+        "counts",
+        "sanfang_intake_total",
+        "counter",
+        "what",
+        "Items and messages by what became of them.",
+    ),
+    ("worker", "waiting", "sanfang_intake_waiting", "gauge", "lane", "Messages that wait for the worker."),
+    (
+        "worker",
+        "dropped",
+        "sanfang_intake_dropped_total",
+        "counter",
+        "lane",
+        "Messages without room in memory.",
+    ),
+    ("worker", "sent", "sanfang_intake_sent_total", "counter", "what", "Messages sent to edges."),
+    ("chores", "done", "sanfang_chores_done_total", "counter", "chore", "What the chores have done."),
+    ("chores", "failed", "sanfang_chores_failed_total", "counter", "chore", "Runs of a chore that failed."),
+)
+
+
+def _sum_told(
+    told: Mapping[int, tuple[str, Mapping[str, Any]]], process: str, part: str, label: str
+) -> dict[str, float]:
+    """A part of what all such processes tell, added up by key."""
+    sums: Counter[str] = Counter()
+    for teller, words in told.values():
+        if teller == process:
+            sums.update(words.get(part, {}))
+    return {f'{label}="{key}"': float(value) for key, value in sorted(sums.items())}
 
 
 def write_metric(name: str, kind: str, text: str, values: Mapping[str, float]) -> Iterable[str]:

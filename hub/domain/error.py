@@ -35,6 +35,12 @@ class ActRefused(HubError):
     code = "act_refused"
 
 
+class Moved(ActRefused):
+    """The thing changed since the person saw it; look again."""
+
+    code = "moved"
+
+
 class InvalidAct(HubError):
     """The act is not well formed; the message names the field and the cure."""
 

@@ -19,7 +19,7 @@ from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import KINDS, Lane
 from hub.clock import utc_now
 from hub.dispatch.verdict import raise_unjudged
-from hub.domain.error import DataRefused, HubError
+from hub.domain.error import ActRefused, DataRefused, HubError
 from hub.intake.attempt import attempt
 from hub.intake.held import HeldSite, load_held
 from hub.intake.lane import Move, Step, decide
@@ -280,7 +280,9 @@ class Clerk:
         """Write by one way in a savepoint; after a failure the site's memory is loaded anew."""
         error = attempt(lambda: self._write_by(self.sites[site], way))
         if error is not None:
-            _log.warning("%s: not taken (fed: %s): %r", site, way.fed, error, exc_info=error)
+            # A refusal is an answer to the person who asked; anything else needs its traceback.
+            trace = None if isinstance(error, ActRefused) else error
+            _log.warning("%s: not taken (fed: %s): %r", site, way.fed, error, exc_info=trace)
             self.hold(site, utc_now())
         return error
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from hub.domain.escalation import EscalationPolicy, read_escalation
-from hub.domain.roster import Duty, Shift
+from hub.domain.roster import Duty
 from hub.store.database import Connection, Row, fetch_all, fetch_one
+from hub.store.roster import load_duty
 
 Text = Mapping[str, str]
 
@@ -56,11 +56,6 @@ def load_words(connection: Connection, site: str) -> SiteWords | None:
         " ORDER BY device",
         (site,),
     )
-    shifts = fetch_all(
-        connection,
-        "SELECT post, person, days, begins, ends FROM shift WHERE site = %s ORDER BY shift",
-        (site,),
-    )
     return SiteWords(
         site=site,
         name=row["name"],
@@ -74,13 +69,7 @@ def load_words(connection: Connection, site: str) -> SiteWords | None:
         ),
         persons=_names(connection.execute("SELECT person, name FROM person WHERE site = %s", (site,))),
         accounts=_names(connection.execute("SELECT account, display_name FROM account")),
-        duty=Duty(
-            tuple(
-                Shift(each["post"], each["person"], frozenset(each["days"]), each["begins"], each["ends"])
-                for each in shifts
-            ),
-            ZoneInfo(row["time_zone"]),
-        ),
+        duty=load_duty(connection, site),
         escalation=read_escalation(row["escalation"]),
     )
 

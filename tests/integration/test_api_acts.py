@@ -277,6 +277,8 @@ def test_events_and_readings_by_time(client: httpx2.Client, connection: Connecti
     wrong = client.get(f"{AT}/events?from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z")
     assert (wrong.status_code, wrong.json()["field"]) == (422, "from")
     assert client.get(f"{AT}/events?from=2020-01-01T00:00:00Z").status_code == 422
+    for edge in ("to=0001-01-01T00:00:00Z", "from=9999-12-31T23:59:59-12:00", "to=9999-12-31T23:59:59-12:00"):
+        assert client.get(f"{AT}/events?{edge}").status_code == 422, edge
     connection.execute(
         "INSERT INTO series (site, series, device, address, point) VALUES ('demo', 1, 'door', '', 'voltage_v')"
     )

@@ -56,7 +56,10 @@ def test_heard_without_a_receipt_until_it_is_stored(
         assert len(late.wait_for("unreceipted").data["items"]) == 1
         late.close()
         # The hub lives again and stores it.
-        beat_as(connection, "worker", "demo")
+        told = {"pid": 1, "counts": {"quarantined": 3}, "dropped": {"telemetry": 2}}
+        beat_as(connection, "worker", "demo", told)
+        beat_as(connection, "worker", "second", told)
+        beat_as(connection, "chores", "", {"pid": 2, "failed": {"deadline": 1}})
         edge.publish(down_topic(SENDER, "receipt"), receipt(1), qos=1)
         assert screen.wait_for("unreceipted", 3).data["items"] == []
         # Now the database is gone, too.
@@ -69,6 +72,9 @@ def test_heard_without_a_receipt_until_it_is_stored(
         own_postgres.start()
         assert screen.wait_for("unreceipted", 5, deadline_s=15).data["items"] == []
         figures = client.get("/metrics").text
+        assert 'sanfang_intake_total{what="quarantined"} 3.0' in figures, "one worker of two sites counts once"
+        assert 'sanfang_intake_dropped_total{lane="telemetry"} 2.0' in figures
+        assert 'sanfang_chores_failed_total{chore="deadline"} 1.0' in figures
         assert "sanfang_unreceipted 0.0" in figures
         assert 'sanfang_ready{part="broker"} 1.0' in figures
         screen.close()

@@ -444,11 +444,13 @@ def test_the_rules_remember_across_a_restart(native: Hub, database: str, open_hu
     assert again.rows("SELECT count(*) FROM incident") == [(1,)]
 
 
-def test_what_is_mended_is_tried_again_and_goes_in_once(native: Hub) -> None:
+def test_what_is_mended_is_tried_again_and_goes_in_once(native: Hub, caplog: pytest.LogCaptureFixture) -> None:
     native.alarms(1, [pack_event(event("panic.pressed", "new-button"))])
     (row,) = list_quarantine(native.connection, SITE)
     number = row["quarantine"]
     assert "not in the configuration" in retry_item(native.clerk, SITE, number, datetime.now(UTC))
+    assert "not in the configuration" in caplog.text
+    assert "Traceback" not in caplog.text, "a refusal is an answer, not a fault of the program"
     with native.connection.transaction():
         native.connection.execute(
             "INSERT INTO device (site, device, name, family, zone, edge, connection, profile) VALUES"
