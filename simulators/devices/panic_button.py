@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
+from typing import Any, Final
 
 from pydantic import Field
 
 from simulators.device import Act, Surroundings, read_nothing, read_number, read_switch
 from simulators.media import Media
 from simulators.mqtt import MqttDevice, MqttSettings
+
+STATUS_S: Final = 120.0
+"""Seconds between two words of a supervised button that nobody touches."""
 
 
 class Settings(MqttSettings):
@@ -24,6 +28,9 @@ class PanicButton(MqttDevice):
         self.battery = settings.battery_pct
         self.tampered = False
         self._show_status()
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        return [*super().tasks(), self._check_in()]
 
     def acts(self) -> Mapping[str, Act]:
         return {
@@ -53,6 +60,12 @@ class PanicButton(MqttDevice):
         self.report("device.tamper", self.tampered)
         self._show_status()
         return f"{self.name}: tamper {'on' if self.tampered else 'off'}"
+
+    async def _check_in(self) -> None:
+        while True:
+            await self.surroundings.pause(self.chance.uniform(0.9, 1.1) * STATUS_S)
+            if not self.offline:
+                self._show_status()
 
     def _show_status(self) -> None:
         self.show("status", {"battery": self.battery, "tamper": self.tampered})

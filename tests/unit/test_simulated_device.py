@@ -139,3 +139,27 @@ def test_everyday_life_repeats_for_the_same_seed() -> None:
         return [chance.random() for _ in range(5)]
 
     assert asyncio.run(draw(1)) == asyncio.run(draw(1)) != asyncio.run(draw(2))
+
+
+def test_a_button_that_nobody_touches_still_says_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = panic_button.Settings(device="button", type="panic_button")
+    button = panic_button.build(settings, Surroundings(speed=10_000.0), make_media())
+    said: list[str] = []
+
+    async def stand() -> None:
+        enough = asyncio.Event()
+
+        def show(what: str, payload: bytes) -> None:
+            said.append(what)
+            if len(said) == 3:
+                enough.set()
+
+        monkeypatch.setattr(button.connection, "show", show)
+        tasks = [asyncio.create_task(task) for task in button.tasks()]
+        await asyncio.wait_for(enough.wait(), 5.0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(stand())
+    assert set(said) == {"status"}
