@@ -20,7 +20,7 @@ from edge.condition import judge_event
 from edge.known import ConditionKey, ConditionState
 from edge.spool import Spool
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 RECORDED_RANK: Final = 4
 """Rank of what is only recorded: it goes before any alarm when the spool is full."""
@@ -88,13 +88,13 @@ class Admission:
             self.dropped_telemetry += shed.telemetry_items
             self.dropped_alarms += shed.alarm_items
             if not self._is_dropping(spool):
-                logger.warning("the spool is full and drops: %s", shed)
+                _log.warning("the spool is full and drops: %s", shed)
             # A condition: told when dropping begins, not for every item.
             self.report_own(
                 spool, "edge.spool_dropping", True, lane="alarm" if shed.alarm_items else "telemetry"
             )
         elif self._is_dropping(spool) and sum(map(spool.held_bytes, Lane)) < spool.budget.relaxed_bytes:
-            logger.warning("the spool has room again")
+            _log.warning("the spool has room again")
             self.report_own(spool, "edge.spool_dropping", False)
 
     def after_commit(self) -> None:
@@ -160,7 +160,7 @@ class Admission:
         return event
 
     def _replace_unreadable(self, event: Event, reason: str) -> Event:
-        logger.warning("%s: an event cannot travel: %s", event.device, reason[:_TEXT_BYTES])
+        _log.warning("%s: an event cannot travel: %s", event.device, reason[:_TEXT_BYTES])
         stand_in = Event(
             device=event.device,
             address=_clean(event.address),

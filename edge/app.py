@@ -47,7 +47,7 @@ from edge.uplink import Road, Uplink
 from edge.window import Limits, Progress, Window
 from edge.writer import SpoolWriter
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 DRAIN_S: Final = 1.0
 
@@ -74,7 +74,7 @@ def enrol(token: str, config: Path) -> None:
         identity = enrol_edge(token, configuration.data_dir)
     except EnrolmentError as error:
         raise ConfigurationError([str(error)]) from None
-    logger.info("enrolled as %s", identity.sender)
+    _log.info("enrolled as %s", identity.sender)
 
 
 async def _run(configuration: EdgeConfiguration, identity: Identity) -> int:
@@ -91,7 +91,7 @@ async def _run(configuration: EdgeConfiguration, identity: Identity) -> int:
     failures = [ended.exception() for ended in edge.ended if ended.done()]
     await edge.stop()
     for error in failures:
-        logger.error("the edge ends: %r", error)
+        _log.error("the edge ends: %r", error)
         if isinstance(error, SpoolError):
             _set_aside(configuration.data_dir / SPOOL_FILE, clock)
     return 1 if failures else 0
@@ -155,7 +155,7 @@ class Edge:
             kept = None
         if kept is not None:
             await self._apply(kept, keep=False)
-        logger.info("the edge %s runs, epoch %d", self._identity.sender, self._spool.epoch)
+        _log.info("the edge %s runs, epoch %d", self._identity.sender, self._spool.epoch)
 
     async def stop(self) -> None:
         """Stop the devices, write what was heard, close the street."""
@@ -165,7 +165,7 @@ class Edge:
         await self._reception.drain(DRAIN_S)
         await asyncio.to_thread(self._writer.stop)
         await asyncio.to_thread(self._uplink.stop)
-        logger.info("the edge %s stopped", self._identity.sender)
+        _log.info("the edge %s stopped", self._identity.sender)
 
     # What the uplink asks of its host, in the uplink's thread.
 
@@ -232,7 +232,7 @@ class Edge:
 
     async def _perform_output(self, command: Command) -> None:
         outcome = await self._commands.perform(command)
-        logger.warning(
+        _log.warning(
             "hub-lost output %s %s: %s %s", command.device, command.kind, outcome.state, outcome.detail
         )
 
@@ -273,7 +273,7 @@ class Edge:
         self._commands.use_devices(plan.devices)
         await self._supervisor.apply(plan, adapters)
         self._version, self._refused = plan.version, None
-        logger.info(
+        _log.info(
             "settings %d are in force: %d devices on %d connections",
             plan.version,
             len(plan.devices),
@@ -282,7 +282,7 @@ class Edge:
         self._uplink.note_settings(plan.version, "", plan.key_number)
 
     def _refuse(self, settings: Settings, faults: list[str]) -> None:
-        logger.error("settings %d are refused: %s", settings.version, "; ".join(faults))
+        _log.error("settings %d are refused: %s", settings.version, "; ".join(faults))
         self._refused = settings
         self._uplink.note_settings(settings.version, shorten_faults(faults))
 
@@ -300,7 +300,7 @@ def _open_spool(path: Path, configuration: EdgeConfiguration, clock: Clock) -> t
         if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
             raise ConfigurationError([str(error)]) from None
         reason = f"the spool file was damaged: {cause}"
-        logger.error("%s; it is set aside", reason)
+        _log.error("%s; it is set aside", reason)
         _set_aside(path, clock)
         return open_new(), reason
 

@@ -15,7 +15,7 @@ from adapters.contract.message import Command, ResultItem
 from edge.clock import Clock
 from edge.reception import Reception
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 64
 PERFORM_S: Final = 30.0
@@ -83,7 +83,7 @@ class CommandDesk:
         if write.cancelled():
             return WriteOutcome("unconfirmed", "the connection was closed meanwhile")
         if (error := write.exception()) is not None:
-            logger.error("%s: the driver failed on %s: %r", command.device, command.kind, error)
+            _log.error("%s: the driver failed on %s: %r", command.device, command.kind, error)
             return WriteOutcome("failed", f"the driver failed: {error!r}"[:500])
         return write.result()
 

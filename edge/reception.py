@@ -17,7 +17,7 @@ from edge.collector import ReadingCollector
 from edge.spool import Spool
 from edge.writer import Operation, SpoolWriter
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 PENDING: Final = 512
 """So many observations may wait for the disk before devices have to wait."""
@@ -103,7 +103,7 @@ class Reception:
         outcomes = await asyncio.gather(*waits, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
-                logger.error("an observation was not stored and is not acknowledged: %r", outcome)
+                _log.error("an observation was not stored and is not acknowledged: %r", outcome)
                 return
         if settle is not None:
             await settle()

@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.document import ConnectionPlan, Plan
 from edge.reception import Reception
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 BACK_OFF_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 HOPELESS_S: Final = 60.0
@@ -94,9 +94,9 @@ class _Run:
             except AdapterError as error:
                 reason = error.detail
                 wait_s = wait_s if error.retry else HOPELESS_S
-            except Exception as error:  # a driver's bug must not take the others down
+            except Exception as error:  # noqa: BLE001 - a driver's bug must not take the others down
                 reason = f"its driver failed: {error!r}"
-                logger.exception("connection %s: the driver failed", self._connection.name)
+                _log.exception("connection %s: the driver failed", self._connection.name)
             finally:
                 self.adapter = None
                 await _close(adapter)
@@ -105,13 +105,13 @@ class _Run:
             try:
                 adapter = _build(self._connection, self._plan, self._clock)
             except AdapterError as error:
-                logger.error("connection %s: %s", self._connection.name, error.detail)
+                _log.error("connection %s: %s", self._connection.name, error.detail)
 
     async def _stay_away(self, reason: str, wait_s: float) -> None:
         loop = asyncio.get_running_loop()
         if self._gone_at is None:
             self._gone_at = loop.time()
-            logger.warning("connection %s is gone: %s", self._connection.name, reason)
+            _log.warning("connection %s is gone: %s", self._connection.name, reason)
         until = loop.time() + wait_s
         offline_at = self._gone_at + OFFLINE_AFTER_S
         if not self._told_offline and offline_at <= until:
@@ -123,7 +123,7 @@ class _Run:
     def _note_back(self) -> None:
         # Which of its devices are there, the adapter says as it hears them.
         if self._gone_at is not None:
-            logger.warning("connection %s is back", self._connection.name)
+            _log.warning("connection %s is back", self._connection.name)
         self._gone_at = None
         self._told_offline = False
 
@@ -145,4 +145,4 @@ async def _close(adapter: Adapter) -> None:
     try:
         await asyncio.wait_for(adapter.close(), CLOSE_S)
     except TimeoutError:
-        logger.warning("an adapter did not close within %.1f s", CLOSE_S)
+        _log.warning("an adapter did not close within %.1f s", CLOSE_S)

@@ -42,7 +42,7 @@ from edge.reader import Batch, SpoolReader
 from edge.settings import BrokerAddress
 from edge.window import Progress, Send, Window
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 MESSAGE_BYTES: Final = 128 * 1024
 MESSAGE_ITEMS: Final = 2_000
@@ -209,7 +209,7 @@ class Uplink:
         match report:
             case Opened():
                 if self._attempts > 1:
-                    logger.warning("connected to the broker again")
+                    _log.warning("connected to the broker again")
                 self._open = True
                 self._attempts = 0
                 self._telemetry_on_wire.clear()
@@ -243,7 +243,7 @@ class Uplink:
     def _lose_link(self, reason: str, now: int) -> None:
         if self._open or self._attempts == 1:
             broker = self._road.broker
-            logger.warning("no connection to the broker %s:%d: %s", broker.host, broker.port, reason)
+            _log.warning("no connection to the broker %s:%d: %s", broker.host, broker.port, reason)
         if self._open:
             self._attempts = 1
         self._open = False
@@ -256,7 +256,7 @@ class Uplink:
     def _pass_time(self, now: int) -> None:
         self._window.pass_time(now)
         if (change := self._heart.check(now)) is not None:
-            logger.warning("the hub has been silent for %d s", change.silent_ms // 1_000)
+            _log.warning("the hub has been silent for %d s", change.silent_ms // 1_000)
             self._host.notice_hub(change)
         if self._open and now >= self._heart.due:
             self._beat(now)
@@ -300,7 +300,7 @@ class Uplink:
         except sqlite3.OperationalError as error:
             self.counts["spool_unread"] += 1
             if self.counts["spool_unread"] == 1:
-                logger.error("the spool cannot be read: %s", error)
+                _log.error("the spool cannot be read: %s", error)
             return False
         if run is None:
             return False
@@ -347,14 +347,14 @@ class Uplink:
             # Nothing that is not proved may change anything, nor fill the log.
             self.counts[error.code] += 1
             if self.counts[error.code] == 1:
-                logger.warning("ignored a message on %s: %s: %s", topic, error.code, error.detail)
+                _log.warning("ignored a message on %s: %s: %s", topic, error.code, error.detail)
 
     def _take_receipt(self, receipt: Receipt, now: int) -> None:
         if not self._heart.counts(receipt.nonce):
             return
         change = self._heart.hear(receipt.nonce, receipt.hub_at, self._clock.now_us(), now)
         if change is not None:
-            logger.info("the hub answers, after %d s", change.silent_ms // 1_000)
+            _log.info("the hub answers, after %d s", change.silent_ms // 1_000)
             self._host.notice_hub(change)
         news = self._window.take_receipt(receipt.cursors, now)
         if news:

@@ -23,7 +23,7 @@ from edge.clock import Clock
 from edge.error import SpoolError
 from edge.spool import Spool
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 Operation = Callable[[Spool], _T]
@@ -177,14 +177,14 @@ class SpoolWriter:
                 if len(results) >= len(group):
                     raise
                 faulty = group.pop(len(results))
-                logger.error("an operation on the spool is at fault: %s", error)
+                _log.error("an operation on the spool is at fault: %s", error)
                 if faulty.future.set_running_or_notify_cancel():
                     faulty.future.set_exception(error)
                 continue
             break
         self._hooks.after_commit()
         if self._failing_since is not None:
-            logger.warning("the spool can be written again")
+            _log.warning("the spool can be written again")
             self._failing_since = None
         self.commits += 1
         self.held_bytes = sum(self._spool.held_bytes(lane) for lane in Lane)
@@ -197,14 +197,14 @@ class SpoolWriter:
         try:
             self._spool.roll_back()
         except sqlite3.OperationalError as error:
-            logger.error("the spool cannot even be read: %s", error)
+            _log.error("the spool cannot even be read: %s", error)
         self._hooks.after_roll_back()
 
     def _note_failure(self, error: sqlite3.Error) -> None:
         self.failures += 1
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic_ms()
-            logger.error("the spool cannot be written, nothing is acknowledged: %s", error)
+            _log.error("the spool cannot be written, nothing is acknowledged: %s", error)
 
     def _report_back(self) -> None:
         assert self._failing_since is not None

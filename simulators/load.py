@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,8 +13,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 from simulators.connection import BrokerAddress
 from simulators.device import Surroundings
 from simulators.mqtt import MqttDevice, telemetry
-
-_log = logging.getLogger(__name__)
 
 _TICK_S: Final = 0.02
 _IN_FLIGHT: Final = 2_000

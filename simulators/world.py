@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from simulators.mqtt import MqttDevice
 from simulators.order import carry_out, list_acts
 from simulators.scenario import Scenario
 from simulators.storm import Storm
-
-_log = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 60.0
 """So long nothing happens by itself while nobody listens."""
