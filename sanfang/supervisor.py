@@ -25,6 +25,7 @@ STEADY_S = 10.0  # a child that lived this long has its back-off forgiven
 START_TRIES = 9  # about 12 s of back-off
 LOG_LIMIT_BYTES = 8_000_000
 LOG_CHECK_S = 5.0
+_COMPLAINT = "sanfang: "  # so our programs begin a line about what a person has to mend
 
 
 class StartFailed(Exception):
@@ -75,13 +76,19 @@ def bound_log(file: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> bool:
     return True
 
 
-def log_tail(file: Path, lines: int = 12) -> str:
-    """The last lines of a log, for an error message."""
+def log_tail(file: Path, since: int, lines: int = 12) -> str:
+    """The last lines of a log that were written behind byte `since`, for an error message."""
     try:
-        text = file.read_bytes()[-8000:].decode("utf-8", "replace")
+        text = file.read_bytes()[since:][-8000:].decode("utf-8", "replace")
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def complaints_in(said: str) -> str:
+    """What a program of ours complained of before it ended with exit code 2; all it said where it did not."""
+    faults = [line.removeprefix(_COMPLAINT) for line in said.splitlines() if line.startswith(_COMPLAINT)]
+    return "\n".join(faults) or said
 
 
 class Child:
@@ -92,6 +99,7 @@ class Child:
         self.log = log_dir / f"{service.name}.log"
         self.pid_file = run_dir / f"{service.name}.pid"
         self.started_at = 0.0
+        self._log_begun = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -109,6 +117,7 @@ class Child:
             tether += ["--root", str(service.root)]
         bound_log(self.log)
         with self.log.open("ab") as log:
+            self._log_begun = log.tell()
             self._process = subprocess.Popen(
                 [*tether, "--", *service.command],
                 stdin=subprocess.DEVNULL,
@@ -147,7 +156,7 @@ class Child:
             code = self.exit_code()
             given_up = time.monotonic() > deadline or (code is not None and failures >= START_TRIES)
             if code == 2 and service.command[0] == sys.executable:
-                raise StartFailed(f"{service.name} refused to start:\n{log_tail(self.log)}")
+                raise StartFailed(f"{service.name} refused to start: {complaints_in(self._said())}")
             if code is not None and not given_up:
                 failures += 1
                 time.sleep(restart_delay_s(failures))
@@ -155,12 +164,15 @@ class Child:
             elif given_up:
                 self.stop()
                 raise StartFailed(
-                    f"{service.name} does not become ready; its log {self.log} ends:\n{log_tail(self.log)}"
+                    f"{service.name} does not become ready; its log {self.log} ends:\n{self._said()}"
                 )
             elif service.ready():
                 return
             else:
                 time.sleep(POLL_S)
+
+    def _said(self) -> str:
+        return log_tail(self.log, self._log_begun)
 
     def start(self) -> None:
         """Spawn and wait until ready."""

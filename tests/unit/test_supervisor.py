@@ -78,6 +78,15 @@ def test_wrong_configuration_is_not_tried_again_and_its_words_are_passed_on(tmp_
         child.start()
 
 
+def test_of_a_long_log_only_the_complaints_of_this_start_are_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "wrong.log").write_text("sanfang: a fault of yesterday\nWARNING: noise\n", encoding="utf-8")
+    script = "import sys; print('INFO: noise'); print('sanfang: a: b; c'); print('sanfang: d'); sys.exit(2)"
+    child = Child(service("wrong", script, tmp_path / "never"), tmp_path, tmp_path)
+    with pytest.raises(StartFailed) as refused:
+        child.start()
+    assert str(refused.value) == "wrong refused to start: a: b; c\nd"
+
+
 def test_the_one_that_is_never_ready_is_ended(tmp_path: Path) -> None:
     child = Child(service("mute", marker=tmp_path / "never", deadline_s=0.3), tmp_path, tmp_path)
     child.spawn()
