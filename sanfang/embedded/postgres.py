@@ -218,6 +218,7 @@ class EmbeddedPostgres:
             group=account.group if account else None,
             extra_groups=[] if account else None,
             env={**os.environ, "LC_ALL": "C"},
+            start_new_session=True,  # Ctrl-C in the terminal is ours to answer, when this second is over
             check=False,
         )
         if result.returncode != 0:
