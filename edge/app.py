@@ -24,7 +24,14 @@ from edge.admission import Admission
 from edge.chattering import Chattering, Rate
 from edge.clock import Clock, SystemClock
 from edge.command import CommandDesk
-from edge.document import Plan, load_settings, plan_settings, save_settings, shorten_faults
+from edge.configuration import (
+    SETTINGS_FILE,
+    SPOOL_FILE,
+    EdgeConfiguration,
+    Identity,
+    load_configuration,
+    load_identity,
+)
 from edge.enrolment import enrol_edge
 from edge.error import ConfigurationError, EnrolmentError, SettingsRefused, SpoolError
 from edge.heartbeat import Change
@@ -33,14 +40,7 @@ from edge.known import ConditionKey
 from edge.quota import Budget
 from edge.reader import SpoolReader
 from edge.reception import Reception
-from edge.settings import (
-    SETTINGS_FILE,
-    SPOOL_FILE,
-    EdgeConfiguration,
-    Identity,
-    load_configuration,
-    load_identity,
-)
+from edge.settings import Plan, load_settings, plan_settings, save_settings, shorten_faults
 from edge.spool import Spool
 from edge.supervisor import Supervisor
 from edge.uplink import Road, Uplink

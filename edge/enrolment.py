@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretBytes, ValidationError
 
 from adapters.contract.topic import NAME
+from edge.configuration import BrokerAddress, Identity, list_faults, save_identity
 from edge.error import ConfigurationError, EnrolmentError
-from edge.settings import BrokerAddress, Identity, list_faults, save_identity
 
 NONCE_BYTES: Final = 32
 ANSWER_S: Final = 10.0

@@ -18,7 +18,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from adapters.contract.topic import Sender, down_filter
-from edge.settings import BrokerAddress
+from edge.configuration import BrokerAddress
 
 CONNECT_S: Final = 3.0
 KEEPALIVE_S: Final = 10

@@ -1,155 +1,172 @@
-"""The edge's own configuration file and what enrolment gave it. Read once, at start; never written back."""
+"""The settings that the hub sends: checked whole against profiles and drivers, kept on disk, or refused."""
 
 from __future__ import annotations
 
-import base64
 import json
-import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretBytes, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.base import DeviceSettings, Driver
+from adapters.contract.message import Settings
 from adapters.contract.topic import NAME, Sender
-from adapters.contract.vocabulary import COMMAND_KINDS
-from edge.error import ConfigurationError
+from adapters.contract.vocabulary import FAMILIES
+from adapters.profile import Profile, ProfileError, load_profile
+from edge.configuration import CommandKind, list_faults, replace_file
+from edge.error import SettingsRefused
 
-IDENTITY_FILE: Final = "identity.json"
-SPOOL_FILE: Final = "spool.sqlite"
-SETTINGS_FILE: Final = "settings.json"
+ERROR_BYTES: Final = 2_000
+"""What the heartbeat carries of a refusal."""
+
+Name = Annotated[str, Field(pattern=NAME.pattern)]
+
+
+def _family(family: str) -> str:
+    if family not in FAMILIES:
+        raise ValueError(f"{family!r} is no family; use one of {', '.join(FAMILIES)}")
+    return family
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _command_kind(kind: str) -> str:
-    if kind not in COMMAND_KINDS:
-        raise ValueError(f"{kind!r} is no command; use one of {', '.join(COMMAND_KINDS)}")
-    return kind
+class ConnectionEntry(BaseModel):
+    """A connection; what its driver takes besides is checked by the driver."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    connection: Name
+    driver: str
 
 
-CommandKind = Annotated[str, AfterValidator(_command_kind)]
+class DeviceEntry(_Strict):
+    device: Name
+    family: Annotated[str, AfterValidator(_family)]
+    connection: Name
+    profile: Name
+    address: str
+    addresses: tuple[str, ...] = ()
+    parameters: dict[str, bool | int | float | str] = {}
+    writes: tuple[CommandKind, ...] = ()
 
 
-class LocalOutput(_Strict):
-    """A device of this edge that tells people on site that the hub is lost."""
+class Document(_Strict):
+    """The whole document. `reflexes` must be empty: this edge has no reflexes yet, and says so."""
 
-    device: str
-    address: str = ""
-    lost: CommandKind = "siren.on"
-    back: CommandKind = "siren.off"
-
-
-class EdgeConfiguration(_Strict):
-    """edge.yaml. Paths are relative to the file."""
-
-    data_dir: Path
-    run_dir: Path
-    spool_bytes: int = Field(default=512 * 1024 * 1024, ge=1024 * 1024)
-    """How many bytes of items the spool may hold before it drops; a tenth is kept for alarms."""
-    hub_lost_output: LocalOutput | None = None
+    site: Name
+    edge: Name
+    connections: tuple[ConnectionEntry, ...] = ()
+    devices: tuple[DeviceEntry, ...] = ()
+    profiles: dict[str, dict[str, Any]] = {}
+    reflexes: Annotated[tuple[Any, ...], Field(max_length=0)] = ()
 
 
-class BrokerAddress(_Strict):
-    """The broker between edge and hub."""
+@dataclass(frozen=True, slots=True)
+class ConnectionPlan:
+    """One connection to run: its document, its devices, its driver."""
 
-    host: str
-    port: int = Field(ge=1, le=65_535)
-    username: str | None = None
-    password: SecretStr | None = None
-
-
-class Identity(_Strict):
-    """Who this edge is: kept in `data_dir/identity.json`, readable by its owner only."""
-
-    site: str = Field(pattern=NAME.pattern)
-    edge: str = Field(pattern=NAME.pattern)
-    root_secret: SecretBytes
-    key_number: int = Field(ge=1, le=65_535)
-    broker: BrokerAddress
-
-    @property
-    def sender(self) -> Sender:
-        return Sender(self.site, self.edge)
+    name: str
+    document: Mapping[str, Any]
+    devices: tuple[DeviceSettings, ...]
+    driver: Driver
 
 
-def load_configuration(path: Path) -> EdgeConfiguration:
-    """Read edge.yaml; raises ConfigurationError with every fault as `file: field: cure`."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Settings that can be applied as they are."""
+
+    version: int
+    key_number: int
+    connections: tuple[ConnectionPlan, ...]
+    devices: Mapping[str, DeviceSettings]
+    profiles: Mapping[str, Profile]
+
+
+def plan_settings(settings: Settings, sender: Sender, drivers: Mapping[str, Driver]) -> Plan:
+    """Check settings as a whole; raises SettingsRefused with every fault found."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigurationError([f"{path}: is no YAML: {' '.join(str(error).split())}"]) from None
-    if document is None:
-        raise ConfigurationError([f"{path}: is empty; write at least data_dir and run_dir"])
-    try:
-        configuration = EdgeConfiguration.model_validate(document)
+        document = Document.model_validate_json(settings.document)
     except ValidationError as error:
-        raise ConfigurationError(list_faults(str(path), error)) from None
-    home = path.absolute().parent
-    return configuration.model_copy(
-        update={"data_dir": home / configuration.data_dir, "run_dir": home / configuration.run_dir}
+        raise SettingsRefused(list_faults("settings", error)) from None
+    if (document.site, document.edge) != (sender.site, sender.edge):
+        raise SettingsRefused([f"settings: are for {document.site}/{document.edge}, not for {sender}"])
+    faults = [
+        *_repeated("connections", [entry.connection for entry in document.connections]),
+        *_repeated("devices", [entry.device for entry in document.devices]),
+    ]
+    profiles: dict[str, Profile] = {}
+    for name, profile in document.profiles.items():
+        try:
+            profiles[name] = load_profile(profile, f"profile {name}")
+        except ProfileError as error:
+            faults.extend(error.faults)
+    devices = {entry.device: DeviceSettings(**entry.model_dump()) for entry in document.devices}
+    connections: list[ConnectionPlan] = []
+    for entry in document.connections:
+        driver = drivers.get(entry.driver)
+        if driver is None:
+            known = ", ".join(sorted(drivers)) or "none"
+            faults.append(f"connection {entry.connection}: driver: {entry.driver!r}: this edge has {known}")
+            continue
+        own = tuple(device for device in devices.values() if device.connection == entry.connection)
+        # An MQTT session hangs on its client id: it must be this edge's and stay the same.
+        plain = (
+            {"client_id": f"sanfang-{sender.site}-{sender.edge}-{entry.connection}"}
+            if entry.driver == "mqtt"
+            else {}
+        )
+        connection = {**plain, **entry.model_dump()}
+        readable = [
+            device for device in own if device.profile in profiles or device.profile not in document.profiles
+        ]
+        faults.extend(driver.check(connection, readable, profiles))
+        connections.append(ConnectionPlan(entry.connection, connection, own, driver))
+    named = {entry.connection for entry in document.connections}
+    faults.extend(
+        f"device {device.device}: connection: {device.connection!r}: there is no such connection"
+        for device in devices.values()
+        if device.connection not in named
     )
+    if faults:
+        raise SettingsRefused(faults)
+    return Plan(settings.version, settings.key_number, tuple(connections), devices, profiles)
 
 
-def load_identity(data_dir: Path) -> Identity:
-    """Read what enrolment wrote; raises ConfigurationError where the edge is not enrolled."""
-    path = data_dir / IDENTITY_FILE
+def save_settings(path: Path, settings: Settings) -> None:
+    """Keep applied settings, so that the edge starts without its hub."""
+    kept = {
+        "version": settings.version,
+        "key_number": settings.key_number,
+        "document": json.loads(settings.document),
+    }
+    replace_file(path, json.dumps(kept, ensure_ascii=False, indent=1).encode())
+
+
+def load_settings(path: Path) -> Settings | None:
+    """The settings kept; None where there are none. Raises SettingsRefused where the file is damaged."""
     try:
-        text = path.read_text(encoding="utf-8")
+        kept = json.loads(path.read_bytes())
+        return Settings(int(kept["version"]), int(kept["key_number"]), json.dumps(kept["document"]).encode())
     except FileNotFoundError:
-        cure = "ask the hub for a token (`sanfang edge invite NAME`) and run `sanfang edge enrol TOKEN`"
-        raise ConfigurationError([f"{path}: this edge is not enrolled; {cure}"]) from None
-    except OSError as error:
-        raise ConfigurationError([f"{path}: cannot be read: {error.strerror}"]) from None
-    try:
-        identity = Identity.model_validate_json(text)
-    except ValidationError as error:
-        raise ConfigurationError(list_faults(str(path), error)) from None
-    secret = base64.b64decode(identity.root_secret.get_secret_value())
-    return identity.model_copy(update={"root_secret": SecretBytes(secret)})
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsRefused([f"{path}: {error}"]) from None
 
 
-def save_identity(data_dir: Path, identity: Identity) -> None:
-    """Write the identity so that only its owner can read it, all or nothing."""
-    document = identity.model_dump(mode="json")
-    document["root_secret"] = base64.b64encode(identity.root_secret.get_secret_value()).decode()
-    password = identity.broker.password
-    document["broker"]["password"] = None if password is None else password.get_secret_value()
-    replace_file(data_dir / IDENTITY_FILE, json.dumps(document, indent=1).encode())
+def shorten_faults(faults: list[str]) -> str:
+    """Faults as the heartbeat carries them."""
+    text = "; ".join(faults)
+    if len(text.encode()) <= ERROR_BYTES:
+        return text
+    return text.encode()[:ERROR_BYTES].decode("utf-8", "ignore") + f" … ({len(faults)} faults)"
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put a file in place so that after a crash there is the old one or the new one, whole. Mode 0600."""
-    draft = path.with_name(path.name + ".new")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def list_faults(file: str, error: ValidationError) -> list[str]:
-    """Every fault of a document, one line each: file, field, cure."""
-    faults = []
-    for item in error.errors():
-        field = ".".join(str(part) for part in item["loc"]) or "(whole file)"
-        cure = _CURES.get(item["type"], item["msg"].removeprefix("Value error, "))
-        faults.append(f"{file}: {field}: {cure}")
-    return faults
-
-
-_CURES: Final = {
-    "extra_forbidden": "unknown key; take it out or mend its spelling",
-    "missing": "is missing; add it",
-    "path_type": "is no path; write one in quotes",
-}
+def _repeated(field: str, names: list[str]) -> list[str]:
+    return [
+        f"settings: {field}: {name!r} stands more than once"
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]

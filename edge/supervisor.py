@@ -10,8 +10,8 @@ from typing import Final
 from adapters.base import Adapter, AdapterError, Writes
 from adapters.contract.message import Event
 from edge.clock import Clock
-from edge.document import ConnectionPlan, Plan
 from edge.reception import Reception
+from edge.settings import ConnectionPlan, Plan
 
 _log = logging.getLogger(__name__)
 

@@ -34,12 +34,12 @@ from adapters.contract.message import (
 from adapters.contract.topic import Sender, heartbeat_topic, lane_topic, read_topic
 from adapters.contract.vocabulary import Lane
 from edge.clock import Clock
+from edge.configuration import BrokerAddress
 from edge.error import SpoolError
 from edge.heartbeat import Change, Heart
 from edge.keys import Keys
 from edge.link import Acknowledged, Arrived, Link, LinkReport, Lost, Opened
 from edge.reader import Batch, SpoolReader
-from edge.settings import BrokerAddress
 from edge.window import Progress, Send, Window
 
 _log = logging.getLogger(__name__)

@@ -60,8 +60,8 @@ def _check_profile(document: Any, file: Path) -> list[str]:
 
 
 def _check_edge(document: Any, file: Path) -> list[str]:
+    from edge.configuration import load_configuration
     from edge.error import ConfigurationError
-    from edge.settings import load_configuration
 
     try:
         load_configuration(file)

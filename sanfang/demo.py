@@ -207,7 +207,7 @@ class Street:
     def _enrol(self) -> None:
         """Enrol the edge at the first start, and when the broker's port had to change since."""
         from edge import app as edge
-        from edge.settings import IDENTITY_FILE
+        from edge.configuration import IDENTITY_FILE
         from hub import app as hub
 
         identity = self._installation.folder / "edge" / IDENTITY_FILE

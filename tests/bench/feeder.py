@@ -20,7 +20,7 @@ from adapters.contract.message import ReadingColumns, pack_readings
 from adapters.registry import load_drivers
 from edge.app import Edge
 from edge.clock import SystemClock
-from edge.settings import load_configuration, load_identity
+from edge.configuration import load_configuration, load_identity
 
 DEVICES = 500
 POINTS = ("temperature_c", "humidity_pct", "signal_dbm", "voltage_v")

@@ -28,7 +28,7 @@ from adapters.contract.codec import derive_key
 from adapters.contract.message import AGE_UNKNOWN, Command, Receipt, Settings, Type
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
-from edge.settings import BrokerAddress, Identity, save_identity
+from edge.configuration import BrokerAddress, Identity, save_identity
 from tests.standin import StandInHub
 from tests.waiting import wait_until
 

@@ -20,8 +20,8 @@ from adapters.contract.topic import Sender
 from edge import supervisor
 from edge.app import Edge
 from edge.clock import SystemClock
-from edge.document import save_settings
-from edge.settings import BrokerAddress, EdgeConfiguration, Identity, LocalOutput
+from edge.configuration import BrokerAddress, EdgeConfiguration, Identity, LocalOutput
+from edge.settings import save_settings
 from tests.standin import StandInHub
 
 SENDER = Sender("demo-school", "demo-edge")

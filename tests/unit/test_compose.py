@@ -10,7 +10,7 @@ import pytest
 import typer.main
 import yaml
 
-from edge.settings import load_configuration
+from edge.configuration import load_configuration
 from hub.api.server import check_http
 from hub.document import read_document
 from hub.settings import HttpSettings, check_hub

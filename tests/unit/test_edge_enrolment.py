@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from edge.app import enrol
+from edge.configuration import load_identity
 from edge.error import ConfigurationError
-from edge.settings import load_identity
 
 
 class HubDesk(ThreadingHTTPServer):
