@@ -126,10 +126,9 @@ class Spool:
         row.cursor = min(cursor, row.assigned)
         row.dirty = True
         held, sheddable = self._db.execute(
-            f"SELECT COALESCE(SUM(LENGTH(bytes) + {ITEM_OVERHEAD_BYTES}), 0), "  # noqa: S608  constants only
-            f"COALESCE(SUM((LENGTH(bytes) + {ITEM_OVERHEAD_BYTES}) * (rank >= {SHEDDABLE_RANK})), 0) "
-            "FROM item WHERE epoch = ? AND lane = ? AND seq <= ?",
-            (epoch, lane, row.cursor),
+            "SELECT COALESCE(SUM(size), 0), COALESCE(SUM(size * (rank >= ?)), 0) FROM"
+            " (SELECT LENGTH(bytes) + ? AS size, rank FROM item WHERE epoch = ? AND lane = ? AND seq <= ?)",
+            (SHEDDABLE_RANK, ITEM_OVERHEAD_BYTES, epoch, lane, row.cursor),
         ).fetchone()
         row.held_bytes -= held
         if lane is Lane.ALARM:
@@ -194,9 +193,9 @@ class Spool:
             runs: list[list[int]] = []
             freed = 0
             for seq, size, rank in self._db.execute(
-                f"SELECT seq, LENGTH(bytes) + {ITEM_OVERHEAD_BYTES}, rank FROM item "  # noqa: S608  a constant
-                "WHERE epoch = ? AND lane = ? AND rank >= ? ORDER BY seq",
-                (row.epoch, lane, min_rank),
+                "SELECT seq, LENGTH(bytes) + ?, rank FROM item"
+                " WHERE epoch = ? AND lane = ? AND rank >= ? ORDER BY seq",
+                (ITEM_OVERHEAD_BYTES, row.epoch, lane, min_rank),
             ):
                 if runs and runs[-1][1] == seq - 1:
                     runs[-1][1] = seq

@@ -388,6 +388,19 @@ def test_what_the_rules_fail_on_is_stored_and_raised_unjudged(any_database: str,
     assert receipted(hub.alarms(4, [press()])) == 4
 
 
+def test_an_older_change_of_a_condition_is_history_and_shown_to_nobody(native: Hub) -> None:
+    now = now_us()
+    burns = event("fire.alarm", "lab-smoke", active=True, at=now - 1 * SECOND)
+    earlier = event("fire.alarm", "lab-smoke", active=False, at=now - 3 * SECOND)
+    native.alarms(1, [pack_event(burns)])
+    native.alarms(2, [pack_event(earlier)])
+    assert native.events() == ["fire.alarm", "fire.alarm"]
+    assert native.clerk.sites[SITE].conditions["lab-smoke", "", "fire.alarm"].active
+    assert native.rows("SELECT active FROM condition WHERE kind = 'fire.alarm'") == [(True,)]
+    assert native.rows("SELECT body -> 'active' FROM journal WHERE kind = 'device.status'") == [(True,)]
+    assert native.rows("SELECT active FROM alarm") == [(True,)]
+
+
 def test_readings_the_rules_fail_on_are_stored_and_a_broken_tick_does_not_stop_the_worker(
     database: str, open_hub: OpenHub
 ) -> None:

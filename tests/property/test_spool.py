@@ -13,14 +13,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from adapters.contract.vocabulary import Lane
+from adapters.contract.vocabulary import Lane, Priority
 from edge.known import ConditionKey, ConditionState
-from edge.quota import ITEM_OVERHEAD_BYTES, SHEDDABLE_RANK, Budget
+from edge.quota import ITEM_OVERHEAD_BYTES, Budget
 from edge.reader import Batch, Dropped, SpoolReader
 from edge.schema import open_readable
 from edge.spool import DROP_REASON, Spool
 
 BUDGET = Budget(6_000)
+
+SHEDDABLE = Priority.MEDIUM.rank
+"""What a full spool may give up: medium, low and merely recorded; never critical or high."""
 
 
 @dataclass
@@ -129,7 +132,7 @@ class SpoolMachine(RuleBasedStateMachine):
         for (_, lane), track in self.model.tracks.items():
             for number in sorted(track.items):
                 item = track.items[number]
-                if gone[lane] and item is not None and (lane is Lane.TELEMETRY or item[1] >= SHEDDABLE_RANK):
+                if gone[lane] and item is not None and (lane is Lane.TELEMETRY or item[1] >= SHEDDABLE):
                     track.items[number] = None
                     gone[lane] -= 1
         assert gone == {Lane.TELEMETRY: 0, Lane.ALARM: 0}
@@ -140,7 +143,7 @@ class SpoolMachine(RuleBasedStateMachine):
             assert not telemetry and not alarms, "nothing goes without need"
         assert self.spool.held_bytes(Lane.TELEMETRY) <= BUDGET.telemetry_bytes
         sheddable = any(
-            item is not None and (item[1] >= SHEDDABLE_RANK or lane is Lane.TELEMETRY)
+            item is not None and (item[1] >= SHEDDABLE or lane is Lane.TELEMETRY)
             for (_, lane), track in self.model.tracks.items()
             for item in track.items.values()
         )
@@ -201,7 +204,7 @@ class SpoolMachine(RuleBasedStateMachine):
             for (_, lane), track in self.model.tracks.items()
             if lane is Lane.ALARM
             for item in track.items.values()
-            if item is not None and item[1] >= SHEDDABLE_RANK
+            if item is not None and item[1] >= SHEDDABLE
         )
         open_epochs = {
             epoch
