@@ -123,6 +123,17 @@ def test_a_program_asks_the_time_in_one_file(program: str) -> None:
     assert found in ([], [f"{program}/clock.py"]), found
 
 
+def test_what_the_documents_name_is_there() -> None:
+    named = re.compile(r"`((?:adapters|edge|hub|simulators|sanfang|config|tests|docs)/[\w./-]*)`")
+    gone = [
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for path in named.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / path).exists()
+    ]
+    assert not gone, gone
+
+
 def test_every_migration_is_text_that_the_package_ships() -> None:
     numbers = [file.name[:4] for file in sorted((ROOT / "hub" / "store" / "migrations").glob("*.sql"))]
     assert numbers, "no migrations"
