@@ -131,7 +131,7 @@ def read_campus(file: Path, environment: Mapping[str, str] = os.environ) -> Camp
         document = yaml.load(file.read_bytes(), Loader=_UniqueLoader)
     except OSError as error:
         raise CampusError([f"{file}: cannot be read: {error.strerror}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise CampusError([f"{file}: is not YAML: {' '.join(str(error).split())}"]) from None
     campus, faults = _parse(document, str(file), environment)
     if campus is None or faults:
@@ -151,12 +151,25 @@ def _parse(document: Any, file: str, environment: Mapping[str, str]) -> tuple[Ca
     try:
         campus = Campus.model_validate(filled)
     except ValidationError as error:
-        return None, faults + [f"{file}: {fault}" for fault in _list_faults(error, "")]
+        found = _list_faults(error, "") + _check_sound(
+            filled, {str(each["loc"][0]) for each in error.errors() if each["loc"]}
+        )
+        return None, faults + [f"{file}: {fault}" for fault in found]
     found = _check_devices(campus)
     if not found:
         found = _check_orders(campus)
     faults += [f"{file}: {fault}" for fault in found]
     return campus, faults
+
+
+def _check_sound(document: Any, faulty: set[str]) -> list[str]:
+    """The devices' faults in a document whose other top keys are faulty; where the media are, nothing, for
+    then every device on them would look wrong.
+    """
+    if not isinstance(document, dict) or faulty & {"devices", "buses", "streams"}:
+        return []
+    sound = {key: value for key, value in document.items() if key not in faulty}
+    return _check_devices(Campus.model_validate({"campus": "x", **sound}))
 
 
 def _fill_placeholders(value: Any, where: str, environment: Mapping[str, str], faults: list[str]) -> Any:
@@ -254,5 +267,5 @@ def _list_faults(error: ValidationError, where: str) -> list[str]:
         for part in each["loc"]:
             field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
         value = f" {each['input']!r:.80}" if each["type"] != "missing" else ""
-        faults.append(f"{field}:{value}: {each['msg']}")
+        faults.append(f"{field}:{value}: {each['msg'].removeprefix('Value error, ')}")
     return faults

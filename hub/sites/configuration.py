@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from adapters.contract.topic import NAME
 from adapters.contract.vocabulary import COMMAND_KINDS, FAMILIES
@@ -227,7 +234,63 @@ def _parse(document: Any, file: Path) -> tuple[SiteConfiguration | None, list[st
     faults += more
     if configuration is not None:
         faults += [*_check_names(configuration, file), *_check_references(configuration, file)]
+    elif isinstance(document, dict):
+        faults += _check_sound(document, file)
     return configuration, faults
+
+
+# What stands for an entry that is faulty in itself, so that the sound ones can be checked beside it.
+_TEXT: Final = {"zh": "?"}
+_STAND_INS: Final[Mapping[str, tuple[type[StrictModel], str, Mapping[str, Any]]]] = {
+    "zones": (ZoneConfiguration, "zone", {"name": _TEXT, "kind": "building"}),
+    "edges": (EdgeConfiguration, "edge", {"name": _TEXT}),
+    "devices": (
+        DeviceConfiguration,
+        "device",
+        {"name": _TEXT, "family": "camera", "zone": "x", "edge": "x", "connection": "x", "profile": "x"},
+    ),
+    "posts": (PostConfiguration, "post", {"name": _TEXT}),
+    "persons": (PersonConfiguration, "person", {"name": "?"}),
+    "shifts": (ShiftConfiguration, "post", {"person": "x", "begins": "00:00", "ends": "00:00"}),
+}
+
+
+def _check_sound(document: Mapping[str, Any], file: Path) -> list[str]:
+    """Names and references of a document that is faulty elsewhere: of each entry that is sound in itself,
+    against all names that are written. Nothing where a whole section is missing or cannot be read, for then
+    every reference to it would look wrong.
+    """
+    sections = {name: document.get(name) or [] for name in _STAND_INS}
+    strange = document.keys() - SiteConfiguration.model_fields.keys()
+    if strange or not all(isinstance(entries, list) for entries in sections.values()):
+        return []
+    faulty: set[str] = set()
+    for name, (model, key, rest) in _STAND_INS.items():
+        for number, entry in enumerate(sections[name]):
+            if not _is_sound(model, entry):
+                faulty.add(f"{name}[{number}]")
+                written = entry.get(key) if isinstance(entry, dict) else None
+                good = isinstance(written, str) and NAME.fullmatch(written)
+                sections[name] = [*sections[name]]
+                sections[name][number] = {**rest, key: written if good else f"faulty-{number}"}
+    escalation = document.get("escalation", {})
+    told = {"escalation": escalation} if _is_sound(EscalationConfiguration, escalation) else {}
+    site, _ = parse_document({"site": "x", "name": _TEXT, **sections, **told}, SiteConfiguration, file)
+    if site is None:
+        return []
+    unknown = tuple(f"{file}: {entry}" for entry in faulty)
+    found = [*_check_names(site, file), *_check_references(site, file)]
+    if any(entry.startswith("edges") for entry in faulty):
+        found = [line for line in found if "].connection:" not in line]
+    return [line for line in found if not line.startswith(unknown)]
+
+
+def _is_sound(model: type[StrictModel], entry: Any) -> bool:
+    try:
+        model.model_validate(entry)
+    except ValidationError:
+        return False
+    return True
 
 
 def _check_names(site: SiteConfiguration, file: Path) -> Iterator[str]:

@@ -198,6 +198,18 @@ def test_all_faults_are_listed_at_once() -> None:
         assert any(part in fault for fault in faults), (part, faults)
 
 
+def test_a_faulty_head_hides_no_fault_of_the_devices() -> None:
+    document = load_document()
+    document["time_zone"] = "Mars"
+    document["devices"][0]["type"] = "broom"
+    document["colour"] = "red"
+    faults = "\n".join(check_campus(document, "campus.yaml", {}))
+    assert all(words in faults for words in ("time_zone", "colour", "devices[0].type: 'broom'")), faults
+    document["buses"] = {"doors": "many"}
+    faults = "\n".join(check_campus(document, "campus.yaml", {}))
+    assert "is not among buses" not in faults
+
+
 def test_an_impossible_script_is_a_fault() -> None:
     document = load_document()
     document["script"]["incidents"][0]["steps"][0]["order"] = "press gate-camera"

@@ -100,6 +100,38 @@ def test_each_fault_names_its_field_and_a_cure(path: list[str | int], value: Any
     assert all(";" in each or "should" in each or "Input" in each for each in faults), faults
 
 
+def test_faults_of_form_hide_no_wrong_reference_and_make_none() -> None:
+    document = changed(["time_zone"], "Mars/Olympus")
+    document["zones"][0]["kind"] = "cellar"  # still a zone to which others may point
+    document["zones"].append({"zone": "lab", "parent": "nowhere", "name": {"zh": "室"}, "kind": "room"})
+    document["devices"].append({**document["devices"][0], "zone": "moon"})
+    document["devices"].append({**document["devices"][0], "device": "other", "family": "ufo", "zone": "moon"})
+    document["shifts"].append({"post": "tower", "person": "zhang", "begins": "07:00", "ends": "19:00"})
+    fields = sorted(line.split(": ")[1] for line in check_site(document, FILE))
+    assert fields == [
+        "devices[1].device",
+        "devices[1].zone",
+        "devices[2].family",
+        "shifts[1].post",
+        "time_zone",
+        "zones[0].kind",
+        "zones[2].parent",
+        "zones[2].zone",
+    ]
+    document["postz"] = document.pop("posts")
+    assert not any("shifts[0].post" in line for line in check_site(document, FILE))
+    document["edges"][0]["name"] = 5
+    del document["postz"]
+    assert not any("connection" in line for line in check_site(document, FILE))
+
+
+@pytest.mark.parametrize("section", ["zones", "edges", "devices", "posts", "persons", "shifts", "escalation"])
+@pytest.mark.parametrize("value", [None, 5, "x", {}, [], [None], [5], [{}], [[]], {"a": 1}])
+def test_no_shape_is_a_crash(section: str, value: Any) -> None:
+    document = changed([section], value)
+    assert all(line.startswith("site.yaml: ") for line in check_site(document, FILE))
+
+
 def test_unquoted_time_of_day_is_refused_and_not_read_as_seconds(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
     file.write_text("begins: 19:00\n", encoding="utf-8")
