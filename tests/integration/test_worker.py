@@ -400,4 +400,6 @@ def test_an_edge_whose_clock_is_an_hour_off_is_corrected_and_told(
     ((observed, edge_at, recorded),) = reader.execute(
         "SELECT observed_at, edge_at, recorded_at FROM events WHERE edge = %s", (EDGE,)
     ).fetchall()
-    assert recorded - observed == recorded - edge_at == timedelta(seconds=1)
+    assert observed == edge_at
+    # Its age, and what it waited in the hub.
+    assert timedelta(seconds=1) <= recorded - edge_at < timedelta(seconds=30)
