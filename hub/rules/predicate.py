@@ -1,7 +1,8 @@
-"""`when:` — comparisons on an event's own values, joined by `&&`, compiled once to a closure.
+"""`when:` — a predicate in CEL on an event's own values, compiled once to a closure.
 
-The text is a subset of CEL, so that a later full CEL takes every rule as it stands:
-`attributes.reason == "expired" && attributes.confidence >= 0.5`, `attributes.reason in ["a", "b"]`.
+Plain comparisons joined by `&&` become Python comparisons (the cheap and common case):
+`attributes.reason == "expired" && attributes.confidence >= 0.5`, `attributes.reason in ["a", "b"]`. All
+else is CEL's own: `late || device.startsWith("gate")`.
 The answer is True, False, or None: a value is missing or is of another type, so it is *unknown*.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hub.domain.judgement import EventInput
+from hub.rules.cel import compile_cel
 
 Answer = bool | None
 Predicate = Callable[[EventInput], Answer]
@@ -34,11 +36,18 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
+class _NotPlain(Exception):
+    """The text is more than comparisons of names with literals."""
+
+
 def compile_when(text: str) -> Predicate:
     """The closure of a `when:` text; raises ValueError with what is wrong and the cure."""
     if len(text) > MAX_TEXT:
         raise ValueError(f"is longer than {MAX_TEXT} characters; split the rule")
-    comparisons = [_compile_comparison(part) for part in _split(text)]
+    try:
+        comparisons = [_compile_comparison(part) for part in _split(text)]
+    except _NotPlain:
+        return _compile_cel(text)
 
     def evaluate(event: EventInput) -> Answer:
         answer: Answer = True
@@ -50,6 +59,16 @@ def compile_when(text: str) -> Predicate:
         return answer
 
     return evaluate
+
+
+def _compile_cel(text: str) -> Predicate:
+    try:
+        return compile_cel(text)
+    except ValueError as error:
+        raise ValueError(
+            f"cannot be read as CEL: {error}; write comparisons joined by && or ||,"
+            ' as attributes.reason == "expired"'
+        ) from None
 
 
 def _split(text: str) -> list[str]:
@@ -69,10 +88,7 @@ def _split(text: str) -> list[str]:
 def _compile_comparison(text: str) -> Predicate:
     match = _COMPARISON.fullmatch(text)
     if match is None:
-        raise ValueError(
-            f"cannot be read at {text.strip()[:60]!r}; write NAME OPERATOR LITERAL joined by &&,"
-            ' as attributes.reason == "expired"'
-        )
+        raise _NotPlain
     read = _reader(match["name"])
     sign, literal = match["operator"], _literal(match["literal"])
     if sign == "in":
@@ -101,9 +117,7 @@ def _literal(text: str) -> Any:
     try:
         value = json.loads(text)
     except ValueError:
-        raise ValueError(
-            f"{text[:60]!r} is no literal; write a number, true, false, a word in double quotes, or a list"
-        ) from None
+        raise _NotPlain from None
     if value is None or isinstance(value, dict):
         raise ValueError(f"{text[:60]!r} is no literal; write a number, true, false, a word or a list")
     return value

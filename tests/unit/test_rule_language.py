@@ -65,7 +65,11 @@ def test_no_rule_goes_live_without_what_to_do(missing: str) -> None:
         ({"version": 0}, "version: "),
         ({"when": "attributes.reason = 1"}, "when: cannot be read"),
         ({"when": "reason == 1"}, "when: cannot be read"),
-        ({"when": "attributes.reason == reason"}, "when: 'reason' is no literal"),
+        (
+            {"when": "attributes.reason == reason"},
+            "when: cannot be read as CEL: undeclared reference to 'reason'",
+        ),
+        ({"when": "device + 'x'"}, "when: cannot be read as CEL: gives STRING, not true or false"),
         ({"scope": {"families": ["doors"]}}, "scope.families[0]: is not a family"),
         (
             {"commands": [{"kind": "door.release"}]},
