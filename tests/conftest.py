@@ -23,8 +23,9 @@ from psycopg import sql
 from hub.store.migration import migrate
 from sanfang.embedded.broker import EmbeddedBroker
 from sanfang.embedded.postgres import EmbeddedPostgres, usable_home
-from sanfang.ports import LOOPBACK, choose_port
+from sanfang.ports import LOOPBACK
 from sanfang.supervisor import Child, Service
+from tests.ports import reserve_port
 from tests.services import chromium as chromium_service
 from tests.services import mosquitto as mosquitto_service
 from tests.services import timescale as timescale_service
@@ -112,7 +113,7 @@ def postgres() -> Iterator[RunningPostgres]:
     """One embedded PostgreSQL for the run. No fsync: kill -9 of it loses nothing all the same, and tests are
     not about power cuts."""
     folder = open_folder()
-    server = RunningPostgres(EmbeddedPostgres(folder, choose_port(), fsync=False), folder)
+    server = RunningPostgres(EmbeddedPostgres(folder, reserve_port(), fsync=False), folder)
     try:
         yield server
     finally:
@@ -142,7 +143,7 @@ def database(postgres: RunningPostgres, template: str) -> Iterator[str]:
 def own_postgres() -> Iterator[RunningPostgres]:
     """An embedded PostgreSQL of the test's own, to kill."""
     folder = open_folder()
-    server = RunningPostgres(EmbeddedPostgres(folder, choose_port()), folder)
+    server = RunningPostgres(EmbeddedPostgres(folder, reserve_port()), folder)
     try:
         yield server
     finally:
@@ -153,7 +154,7 @@ def own_postgres() -> Iterator[RunningPostgres]:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[RunningBroker]:
     """A fresh embedded broker."""
-    embedded = EmbeddedBroker(choose_port(), tmp_path / "broker")
+    embedded = EmbeddedBroker(reserve_port(), tmp_path / "broker")
     running = RunningBroker(embedded.service(), embedded.port, embedded.directory)
     try:
         yield running
@@ -191,7 +192,7 @@ def timescale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTimes
     """One real TimescaleDB server for the run; mark tests that use it `services`."""
     if not timescale_service.is_set_up() or os.geteuid() != 0:
         leave_out("TimescaleDB")
-    server = timescale_service.TimescaleServer(new_name(), choose_port())
+    server = timescale_service.TimescaleServer(new_name(), reserve_port())
     running = RunningTimescale(server, tmp_path_factory.mktemp("timescale"))
     try:
         yield running
@@ -204,7 +205,7 @@ def mosquitto(tmp_path: Path) -> Iterator[RunningBroker]:
     """A fresh real Mosquitto; mark tests that use it `services`."""
     if mosquitto_service.find_mosquitto() is None:
         leave_out("Mosquitto")
-    server = mosquitto_service.MosquittoServer(choose_port(), tmp_path / "mosquitto")
+    server = mosquitto_service.MosquittoServer(reserve_port(), tmp_path / "mosquitto")
     running = RunningBroker(server.service(), server.port, server.directory)
     try:
         yield running
@@ -245,7 +246,7 @@ def any_broker(request: pytest.FixtureRequest) -> RunningBroker:
 @pytest.fixture
 def free_port() -> int:
     """A port on which nothing listens."""
-    return choose_port()
+    return reserve_port()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

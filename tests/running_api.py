@@ -20,7 +20,8 @@ from hub.settings import BrokerSettings, HttpSettings, HubSettings
 from hub.sites.configuration import SiteConfiguration
 from hub.sites.desk import apply_configuration
 from hub.store.database import connect
-from sanfang.ports import LOOPBACK, accepts, choose_port
+from sanfang.ports import LOOPBACK, accepts
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,8 +130,8 @@ def run_api_here(database: str, folder: Path, broker_port: int | None = None) ->
     connection.close()
     settings = HubSettings(
         database=database,
-        broker=BrokerSettings(host=LOOPBACK, port=broker_port or choose_port()),
-        http=HttpSettings(port=choose_port()),
+        broker=BrokerSettings(host=LOOPBACK, port=broker_port or reserve_port()),
+        http=HttpSettings(port=reserve_port()),
         sites=(folder / "site.yaml",),
         profiles=folder,
         rules=ROOT / "config" / "rules",

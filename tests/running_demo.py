@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 
 from sanfang.demo import get_json
-from sanfang.ports import choose_port
 from simulators.app import send_order
 from tests.conftest import open_folder
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +29,7 @@ class RunningDemo:
         self.folder = open_folder()
         self.ledger = self.folder / "ledger.jsonl"
         self.log = self.folder / "demo.log"
-        port = choose_port()
+        port = reserve_port()
         self.console = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "sanfang", "demo", "--data", str(self.folder), "--port", str(port)]
         command += ["--quiet", "--ledger", str(self.ledger), *options]

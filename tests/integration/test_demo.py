@@ -18,7 +18,7 @@ import pytest
 
 from hub.document import read_document
 from sanfang.console import FOLDER, is_built
-from sanfang.ports import choose_port
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -136,7 +136,7 @@ def folder() -> Iterator[Path]:
 
 
 def test_the_demo_from_first_start_to_second_stop(folder: Path) -> None:
-    port = choose_port()
+    port = reserve_port()
     demo = Demo(folder, port)
     try:
         first_s = demo.await_ready(60.0)
@@ -177,7 +177,7 @@ def _kill_and_await_return(demo: Demo, name: str) -> None:
 
 
 def test_children_do_not_outlive_a_demo_that_is_killed(folder: Path) -> None:
-    demo = Demo(folder, choose_port())
+    demo = Demo(folder, reserve_port())
     try:
         demo.await_ready(60.0)
         pids = list(demo.await_all().values())

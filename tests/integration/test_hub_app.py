@@ -19,8 +19,9 @@ from hub.app import invite, quarantine_list, quarantine_retry, setup_token
 from hub.domain.error import ConfigurationError
 from hub.store.database import connect, fetch_one
 from hub.store.quarantine import QuarantineRow, add_quarantine
-from sanfang.ports import LOOPBACK, choose_port
+from sanfang.ports import LOOPBACK
 from tests.conftest import RunningBroker, RunningPostgres
+from tests.ports import reserve_port
 from tests.running_api import ROOT, SITE, prepare_site
 from tests.waiting import wait_until
 
@@ -36,7 +37,7 @@ def write_config(folder: Path, database: str, broker_port: int, **changes: objec
     document: dict[str, object] = {
         "database": database,
         "broker": {"host": LOOPBACK, "port": broker_port},
-        "http": {"port": choose_port()},
+        "http": {"port": reserve_port()},
         "sites": ["site.yaml"],
         "profiles": "profiles",
         "rules": str(ROOT / "config" / "rules"),
@@ -141,7 +142,7 @@ def test_the_hub_starts_restarts_and_ends(
 
 def test_every_fault_of_every_file_is_told_and_nothing_starts(tmp_path: Path) -> None:
     file = write_config(
-        tmp_path, "postgresql://127.0.0.1:1/none", 1883, http={"host": "0.0.0.0", "port": choose_port()}
+        tmp_path, "postgresql://127.0.0.1:1/none", 1883, http={"host": "0.0.0.0", "port": reserve_port()}
     )
     broken = {**SITE, "devices": [{**SITE["devices"][0], "zone": "mars", "profile": "unknown"}]}
     (tmp_path / "site.yaml").write_text(yaml.safe_dump(broken, allow_unicode=True), encoding="utf-8")

@@ -28,9 +28,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 
-from sanfang.ports import choose_port
 from simulators.app import OrderRefused, send_order
 from tests.conftest import RunningBroker
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 DEVICES: list[dict[str, Any]] = [
@@ -115,10 +115,7 @@ class Listener:
 
 
 def start_campus(tmp_path: Path, broker_port: int, *arguments: str) -> Campus:
-    ports: list[int] = []
-    for _ in range(3):
-        ports.append(choose_port(ports))
-    bus, cameras, control = ports
+    bus, cameras, control = (reserve_port() for _ in range(3))
     file = tmp_path / "campus.yaml"
     document = {
         "campus": "test",
@@ -560,7 +557,7 @@ def test_storm_through_a_broker_crash_loses_nothing(
 
 
 def test_nothing_happens_by_itself_until_somebody_listens(tmp_path: Path, broker: RunningBroker) -> None:
-    bus, control = choose_port(), choose_port()
+    bus, control = reserve_port(), reserve_port()
     file = tmp_path / "campus.yaml"
     steps = [{"order": "press gate-button"}]
     document = {

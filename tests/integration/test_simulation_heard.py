@@ -18,10 +18,10 @@ from adapters.base import DeviceSettings, Writes
 from adapters.contract.message import Command
 from adapters.registry import load_drivers
 from hub.sites.configuration import SiteConfiguration, load_site
-from sanfang.ports import choose_port
 from simulators.app import send_order
 from tests.conftest import RunningBroker
 from tests.integration.driving import Host, WallClock, hosting, read_profiles
+from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 DEMO = Path(__file__).parents[2] / "config" / "demo"
@@ -189,10 +189,10 @@ def test_drivers_hear_every_word_and_devices_obey_every_command(
 ) -> None:
     ports: list[int] = []
     for name in ("BROKER", *PORTS):
-        port = broker.port if name == "BROKER" else choose_port(ports)
+        port = broker.port if name == "BROKER" else reserve_port()
         ports.append(port)
         monkeypatch.setenv(f"SANFANG_{name}_PORT", str(port))
-    control, ledger = choose_port(ports), tmp_path / "ledger.jsonl"
+    control, ledger = reserve_port(), tmp_path / "ledger.jsonl"
     program = (
         "import sys; from pathlib import Path; from simulators.app import SimulationOptions, run_simulation;"
         "sys.exit(run_simulation(Path(sys.argv[1]), SimulationOptions("

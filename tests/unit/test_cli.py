@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sanfang.ports import LOOPBACK, choose_port
+from sanfang.ports import LOOPBACK
+from tests.ports import reserve_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +64,7 @@ def test_a_folder_that_the_database_cannot_reach(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     assert_one_line(
-        run("demo", "--data", str(closed / "demo"), "--port", str(choose_port())), "only root may enter"
+        run("demo", "--data", str(closed / "demo"), "--port", str(reserve_port())), "only root may enter"
     )
 
 
@@ -86,7 +87,7 @@ def test_an_unsupported_python() -> None:
 
 
 def test_an_order_when_no_simulation_runs() -> None:
-    control = f"http://{LOOPBACK}:{choose_port()}"
+    control = f"http://{LOOPBACK}:{reserve_port()}"
     result = run("simulate", "config/demo/campus.yaml", "--do", "press gate-button", "--control", control)
     assert_one_line(result, "no simulation takes orders", control)
 
