@@ -81,6 +81,10 @@ class Pace:
         self.budget = start
         self._target_s, self._least, self._most = target_s, least, most
 
+    def begin(self) -> None:
+        """A new connection: begin small, as the last one may have ended over what was too large for it."""
+        self.budget = self._least
+
     def learn(self, weight: int, took_s: float) -> None:
         """A transaction of that weight took so long: come closer to the target, at most twofold."""
         fitting = int(weight * self._target_s / max(took_s, 1e-6))

@@ -32,7 +32,7 @@ from hub.rulebook.book import load_book
 from hub.rules.engine import Engine
 from hub.settings import BrokerSettings, HubSettings
 from hub.store.cursor import newest_cursors
-from hub.store.database import connect, hold_site, watched
+from hub.store.database import connect, hold_site, limit_silence, watched
 from hub.store.history import journal_heads
 from hub.store.migration import layout_of
 from hub.store.partition import open_partitions
@@ -107,6 +107,9 @@ class Worker:
         connection = prepare_connection(connect(self._database, application="sanfang worker"))
         try:
             with watched(connection):
+                limit_silence(connection)
+                for pace in self._paces.values():
+                    pace.begin()
                 self._clerk = clerk = Clerk(connection, self._court, self._warden.offset)
                 self._gate.reload()
                 self._due = dict.fromkeys(self._due, 0.0)

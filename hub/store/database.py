@@ -23,7 +23,7 @@ Row = dict[str, Any]
 Pool = ConnectionPool[Connection]
 
 _KEEPALIVE: dict[str, Any] = {
-    # A half-open connection is found within 10 s (design §4).
+    # A half-open connection is found within 10 s (design §4) by this end; `limit_silence` is the server's.
     "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 3,
@@ -49,6 +49,24 @@ def limit_statements(connection: Connection) -> Connection:
     connection.execute(
         "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '2000', false),"
         " set_config('idle_in_transaction_session_timeout', '1000', false)"
+    )
+    return connection
+
+
+def limit_silence(connection: Connection) -> Connection:
+    """The limits of a worker's connection: the server ends it, and so frees its sites, within 10 s of its
+    falling silent, whatever the cause: a stopped process, a host that vanished, a line that swallows
+    everything. A worker speaks ten times a second; what it had not committed by then it cannot commit.
+    """
+    connection.execute(
+        "SELECT set_config(name, '8s', false) FROM unnest(ARRAY['idle_session_timeout',"
+        " 'idle_in_transaction_session_timeout', 'transaction_timeout']) AS name"
+        # PostgreSQL 17 has the last one, which also ends a COPY that its sender left in the middle.
+        " WHERE name IN (SELECT s.name FROM pg_settings s)"
+    )
+    connection.execute(
+        "SELECT set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_interval', '2', false),"
+        " set_config('tcp_keepalives_count', '2', false), set_config('tcp_user_timeout', '8000', false)"
     )
     return connection
 
