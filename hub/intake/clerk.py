@@ -25,12 +25,20 @@ from hub.intake.held import HeldSite, load_held
 from hub.intake.lane import Move, Step, decide
 from hub.intake.parcel import Notice, Parcel
 from hub.intake.run import RawItem, Run
-from hub.intake.transaction import Court, consume_acts, judge_first, write_in_turn, write_judged
+from hub.intake.transaction import (
+    Court,
+    consume_acts,
+    consume_rows,
+    judge_first,
+    write_in_turn,
+    write_judged,
+)
 from hub.intake.unpack import Origin, hold, take_item
-from hub.store.cursor import LaneKey, TombstoneRow
-from hub.store.database import Connection, savepoint, site_turn, transaction
-from hub.store.history import save_consumed
-from hub.store.quarantine import QuarantineRow
+from hub.intake.whole import take_whole
+from hub.store.cursor import LaneKey
+from hub.store.database import Connection, Row, savepoint, site_turn, transaction
+from hub.store.history import note_consumed, save_consumed
+from hub.store.journal import read_journal
 
 _log: Final = logging.getLogger(__name__)
 
@@ -199,7 +207,7 @@ class Clerk:
             for raw in run.items[step.skip :]:
                 take_item(parcel, held.series, self._origin(run, raw, parcel.recorded_at), raw.data)
         else:
-            _fill_whole(parcel, run, step)
+            take_whole(parcel, run, step)
         self._advance(parcel, run, step)
 
     def _advance(self, parcel: Parcel, run: Run, step: Step) -> None:
@@ -220,7 +228,7 @@ class Clerk:
 
         def build_whole(held: HeldSite) -> Parcel:
             parcel = begin(held)
-            _fill_whole(parcel, run, step)
+            take_whole(parcel, run, step)
             return parcel
 
         with transaction(self.connection):
@@ -303,7 +311,9 @@ class Clerk:
         held.consumed = save_consumed(self.connection, held.site)
 
     def _consume(self, site: str) -> list[int]:
-        """Feed what others journaled; acts on which the rules fail are passed over, with an alarm."""
+        """Feed what others journaled; if that fails, row by row, and only the row on which the rules fail is
+        passed over, with an alarm.
+        """
         retries: list[int] = []
 
         def consume() -> None:
@@ -313,10 +323,31 @@ class Clerk:
 
         error = attempt(consume)
         if error is not None:
-            _log.warning("%s: acts passed over: %r", site, error, exc_info=error)
-            held = self.hold(site, utc_now())
-            held.consumed = save_consumed(self.connection, site)
-            self._by_ways(site, [Way(lambda held: _broken(held, error), fed=False, error=repr(error)[:500])])
+            self.hold(site, utc_now())
+            retries.extend(self._consume_singly(site))
+        return retries
+
+    def _consume_singly(self, site: str) -> list[int]:
+        retries: list[int] = []
+        passed: Exception | None = None
+        while rows := read_journal(self.connection, site, after=self.sites[site].consumed, limit=1):
+
+            def consume(rows: list[Row] = rows) -> None:
+                with savepoint(self.connection):
+                    held = self.sites[site]
+                    at = held.next_moment(utc_now())
+                    retries.extend(consume_rows(self.connection, held, rows, at, self.court))
+                    note_consumed(self.connection, site, held.consumed)
+
+            error = attempt(consume)
+            if error is not None:
+                passed = error
+                _log.warning("%s: journal row %d is passed over", site, rows[0]["seq"], exc_info=error)
+                note_consumed(self.connection, site, rows[0]["seq"])
+                self.hold(site, utc_now())
+        if passed is not None:
+            # Last, because writing it moves the reader to the journal's end.
+            self._by_ways(site, [Way(lambda held: _broken(held, passed), fed=False, error=repr(passed)[:500])])
         return retries
 
     def _origin(self, run: Run, raw: RawItem, now: datetime) -> Origin:
@@ -329,43 +360,6 @@ def _broken(held: HeldSite, error: Exception | None) -> Parcel:
     parcel = Parcel(held.site, held.next_moment(utc_now()), "tick")
     parcel.note(Notice("rule.broken", "hub", True, {"error": repr(error)[:200]}))
     return parcel
-
-
-def _fill_whole(parcel: Parcel, run: Run, step: Step) -> None:
-    """A tombstone or a spoiled payload: one row for the whole run."""
-    edge = run.sender.edge
-    first, count = run.first + step.skip, run.count - step.skip
-    if run.tombstone is not None:
-        reason = run.tombstone.reason.replace("\0", "�")[:500]
-        parcel.tombstones.append(TombstoneRow(edge, run.epoch, int(run.lane), first, count, reason))
-        told: dict[str, str | int | float | bool] = {
-            "lane": run.lane.name.lower(),
-            "dropped": count,
-            "reason": reason[:100],
-        }
-        parcel.note(Notice("edge.spool_dropping", f"edge:{edge}", True, told))
-    if run.spoiled is not None:
-        parcel.held.append(
-            QuarantineRow(
-                edge=edge,
-                epoch=run.epoch,
-                lane=int(run.lane),
-                sequence=first,
-                ordinal=None,
-                code=run.spoiled.code,
-                reason=run.spoiled.reason,
-                late=None,
-                payload=run.spoiled.payload,
-                size_bytes=len(run.spoiled.payload),
-            )
-        )
-        if run.lane is Lane.ALARM:
-            why: dict[str, str | int | float | bool] = {
-                "code": run.spoiled.code,
-                "reason": run.spoiled.reason[:200],
-                "items": count,
-            }
-            parcel.note(Notice("intake.unreadable", f"edge:{edge}", None, why))
 
 
 def _reason(error: Exception) -> WireError:

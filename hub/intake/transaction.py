@@ -8,7 +8,7 @@ came of it the site's turn is taken.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -124,24 +124,33 @@ def consume_acts(connection: Connection, held: HeldSite, at: datetime, court: Co
     retries: list[int] = []
     while True:
         rows = read_journal(connection, held.site, after=held.consumed, limit=_ACTS_AT_ONCE)
-        waiting: list[Row] = []
-        for row in rows:
-            if row["kind"] == _CONFIGURATION:
-                _feed_acts(connection, held, waiting, at, court)
-                waiting = []
-                ref = {"seq": row["seq"], "body": row["body"]}
-                history = HistoryRow(held.next_position(), at, "configuration", ref)
-                append_history(connection, held.site, [history])
-                held.remodel(connection, court.make_judge)
-            elif row["kind"] == RETRY:
-                retries.append(int(row["body"]["quarantine"]))
-            elif row["kind"].partition(".")[0] not in _NOT_FED and row["actor"] != WORKER:
-                waiting.append(row)
-        _feed_acts(connection, held, waiting, at, court)
-        if rows:
-            held.consumed = rows[-1]["seq"]
+        retries += consume_rows(connection, held, rows, at, court)
         if len(rows) < _ACTS_AT_ONCE:
             return retries
+
+
+def consume_rows(
+    connection: Connection, held: HeldSite, rows: Sequence[Row], at: datetime, court: Court
+) -> list[int]:
+    """Feed the rules these journal rows, which come next; returns as `consume_acts` does."""
+    retries: list[int] = []
+    waiting: list[Row] = []
+    for row in rows:
+        if row["kind"] == _CONFIGURATION:
+            _feed_acts(connection, held, waiting, at, court)
+            waiting = []
+            ref = {"seq": row["seq"], "body": row["body"]}
+            history = HistoryRow(held.next_position(), at, "configuration", ref)
+            append_history(connection, held.site, [history])
+            held.remodel(connection, court.make_judge)
+        elif row["kind"] == RETRY:
+            retries.append(int(row["body"]["quarantine"]))
+        elif row["kind"].partition(".")[0] not in _NOT_FED and row["actor"] != WORKER:
+            waiting.append(row)
+    _feed_acts(connection, held, waiting, at, court)
+    if rows:
+        held.consumed = rows[-1]["seq"]
+    return retries
 
 
 def _feed_acts(connection: Connection, held: HeldSite, rows: list[Row], at: datetime, court: Court) -> None:

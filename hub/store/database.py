@@ -65,8 +65,8 @@ def limit_silence(connection: Connection) -> Connection:
         " WHERE name IN (SELECT s.name FROM pg_settings s)"
     )
     connection.execute(
-        "SELECT set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_interval', '2', false),"
-        " set_config('tcp_keepalives_count', '2', false), set_config('tcp_user_timeout', '8000', false)"
+        "SELECT set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_count', '2', false),"
+        " set_config('tcp_keepalives_interval', '2', false), set_config('tcp_user_timeout', '8000', false)"
     )
     return connection
 

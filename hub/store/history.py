@@ -67,6 +67,11 @@ def save_consumed(connection: Connection, site: str) -> int:
     return int(row[0]) if row else 0
 
 
+def note_consumed(connection: Connection, site: str, seq: int) -> None:
+    """The worker's reader has had the journal up to this row. In the site's turn."""
+    connection.execute("UPDATE reader_cursor SET seq = %s WHERE reader = %s AND site = %s", (seq, READER, site))
+
+
 def journal_heads(connection: Connection, sites: Sequence[str]) -> dict[str, int]:
     """The newest journal row of each site, to see whether there is something to consume."""
     rows = connection.execute("SELECT site, seq FROM journal_head WHERE site = ANY(%s)", (list(sites),))
