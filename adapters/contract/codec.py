@@ -184,6 +184,9 @@ def _has_nul(item: Item) -> bool:
                 *event.attributes.values(),
             )
         ]
+        for reflex in item.reflexes:
+            texts += [reflex.rule, reflex.device, reflex.address, *reflex.evidence]
+            texts += [*reflex.parameters, *reflex.parameters.values()]
     elif isinstance(item, ReadingsItem):
         texts = [text for series in item.series for text in series]
     else:

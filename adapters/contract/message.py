@@ -83,10 +83,30 @@ class Event(msgspec.Struct, array_like=True, frozen=True):
     replayed: bool = False
 
 
+class Reflex(msgspec.Struct, array_like=True, frozen=True):
+    """A command that the edge performs by its own reflex table, told in the item of the event that brought
+    it about. `command` is derived from the rule, its version and `evidence[0]`, the id of that event;
+    the others are the signs that verified it. `precedence`: 1 fire linkage … 6 schedule.
+    """
+
+    command: str
+    rule: str
+    version: int
+    device: str
+    address: str
+    kind: str
+    parameters: dict[str, Attribute]
+    evidence: list[str]
+    precedence: int
+
+
 class EventItem(msgspec.Struct, array_like=True, frozen=True, tag=1):
-    """Events that belong together; an event's id adds its index in the item."""
+    """Events that belong together; an event's id adds its index in the item. `reflexes`: what the edge does
+    because of them, so that the hub knows it before it judges them.
+    """
 
     events: list[Event]
+    reflexes: list[Reflex] = []
 
 
 class ReadingsItem(msgspec.Struct, array_like=True, frozen=True, tag=2):
@@ -139,11 +159,20 @@ class Items(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Tombstone(msgspec.Struct, array_like=True, frozen=True):
-    """Payload of a TOMBSTONE message: items `first..first+count-1` were dropped, with a reason."""
+    """Payload of a TOMBSTONE message: items `first..first+count-1` were dropped, with a reason.
+
+    `readings` says how many readings each of them held, packed little-endian as u16, so that any part of the
+    range can be counted; empty where none held any.
+    """
 
     count: int
     reason: str
     dropped_at: int
+    readings: bytes = b""
+
+    def count_readings(self, skip: int = 0) -> int:
+        """How many readings the items behind the first `skip` held."""
+        return int(np.frombuffer(self.readings, dtype="<u2")[skip:].sum())
 
 
 class LaneStatus(msgspec.Struct, array_like=True, frozen=True):

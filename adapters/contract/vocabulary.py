@@ -89,7 +89,7 @@ _LIFE_SAFETY: Final = frozenset(
     {
         "panic.pressed", "panic.duress", "medical.requested", "fire.alarm", "fire.manual_call_point",
         "fire.fault", "fire.isolated", "gas.alarm", "co.alarm", "access.duress", "edge.offline",
-        "edge.spool_dropping", "lane.gap", "broker.offline", "store.unavailable", "hub.lost",
+        "edge.spool_dropping", "edge.spool_failed", "lane.gap", "broker.offline", "store.unavailable", "hub.lost",
         "screen.silent", "intake.unreadable", "rule.broken",
     }
 )  # fmt: skip
@@ -178,6 +178,7 @@ edge.unverified | 网关签名无效 | edge signature invalid | C | | h
 edge.incompatible | 网关版本不兼容 | edge version not understood | C | | h
 edge.settings_refused | 网关拒绝配置 | edge refused its settings | C | | m
 edge.spool_dropping | 缓存丢弃 | edge spool dropping | C | | h
+edge.spool_failed | 网关存储故障 | edge disk failed | C | | h
 lane.gap | 数据缺口 | data gap | M | L | h
 broker.offline | 消息中断 | broker offline | C | | h
 store.unavailable | 存储中断 | store unavailable | C | | h
@@ -266,3 +267,5 @@ COMMAND_KINDS: Final[dict[str, tuple[str, str]]] = {
     "output.off": ("输出关", "output off"),
 }
 """Every command kind by name: Chinese and English."""
+REFLEX_COMMANDS: Final = frozenset({"door.release", "siren.on", "strobe.on", "broadcast.play"})
+"""What an edge may do by a reflex: what is safe to do twice."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from adapters.contract.command import derive_command
 from adapters.contract.vocabulary import COMMAND_KINDS
 from hub.domain.command import (
     RESULT_ACTIONS,
@@ -18,7 +19,6 @@ from hub.domain.command import (
     Precedence,
     Standing,
     decide_command,
-    derive_command,
     next_command_state,
 )
 from hub.domain.consequence import Consequence, OrderDevices

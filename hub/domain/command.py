@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,12 +112,6 @@ OPPOSITE: Final[dict[str, frozenset[str]]] = {
 def next_command_state(state: CommandState, action: CommandAction) -> CommandState:
     """The state after the action; raises IllegalTransition."""
     return apply(COMMAND_TABLE, state, action)
-
-
-def derive_command(source: str, version: int, evidence: str, device: str, address: str, kind: str) -> str:
-    """A command's id, the same whenever the same rule judges the same evidence again."""
-    text = "\x1f".join((source, str(version), evidence, device, address, kind))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.contract.command import derive_command
 from hub.domain.command import (
     OPPOSITE,
     Actuator,
@@ -16,7 +17,6 @@ from hub.domain.command import (
     Precedence,
     Standing,
     decide_command,
-    derive_command,
 )
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
