@@ -19,6 +19,7 @@ from hub.domain.error import StoreUnavailable
 from hub.jobs import partitioning, retention
 from hub.jobs.chore import Chore
 from hub.jobs.deadline import deadline_chore
+from hub.jobs.rollup import rollup_chore
 from hub.rulebook.book import load_book
 from hub.settings import HubSettings
 from hub.store.database import Connection, connect, hold_role, limit_statements, watched
@@ -108,7 +109,9 @@ class Runner:
 def run_chores(settings: HubSettings) -> int:
     """Run the chores until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
     book = load_book(settings.rules, settings.plans)
-    runner = Runner(settings.database, (deadline_chore(book), partitioning.CHORE, retention.CHORE))
+    runner = Runner(
+        settings.database, (deadline_chore(book), partitioning.CHORE, rollup_chore(), retention.CHORE)
+    )
 
     def leave(_number: int, _frame: object) -> None:
         runner.stop()

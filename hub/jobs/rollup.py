@@ -1,0 +1,97 @@
+"""Keeps the roll-ups up to date, in windows short enough that alarms' deadlines never wait behind them.
+
+A window is as long as `AIM_S` of work allows: the next one is made longer or shorter by what the last one took.
+Behind by a week's backfill, a run works until `RUN_S` is used up and goes on at the next second.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from hub.clock import steady_s
+from hub.domain.error import StoreUnavailable
+from hub.jobs.chore import Chore
+from hub.store.database import Connection
+from hub.store.migration import layout_of
+from hub.store.rollup import begin_rollups, full_minute, roll_up, rollup_standings
+
+_log: Final = logging.getLogger(__name__)
+
+LOOK_S: Final = 5.0
+"""So often it is looked whether there is something to do."""
+SETTLED_S: Final = 5.0
+"""A minute is rolled up so long after its end: what comes within that time is written with it."""
+AIM_S: Final = 0.15
+RUN_S: Final = 0.5
+_LEAST: Final = timedelta(microseconds=1)
+_MOST: Final = timedelta(days=1)
+_FIRST: Final = timedelta(minutes=1)
+
+
+class Rollups:
+    """What the chore remembers between two runs: who is behind, and how long a window may be."""
+
+    def __init__(self) -> None:
+        self._looked_s = float("-inf")
+        self._behind: dict[str, tuple[datetime, datetime]] = {}
+        self._window: dict[str, timedelta] = {}
+
+    def work(self, connection: Connection, _sites: list[str], _now: datetime) -> int:
+        """Roll up what is due, as far as the time of a run goes; returns the number of readings."""
+        began_s = steady_s()
+        if not self._behind:
+            if began_s - self._looked_s < LOOK_S:
+                return 0
+            self._looked_s = began_s
+            self._look(connection)
+        done = 0
+        while self._behind and steady_s() - began_s < RUN_S:
+            for site in list(self._behind):
+                done += self._step(connection, site)
+        return done
+
+    def _look(self, connection: Connection) -> None:
+        for standing in rollup_standings(connection):
+            if standing.recorded is None:
+                continue
+            mark = standing.rolled
+            if mark is None:
+                mark = begin_rollups(connection, layout_of(connection), standing.site, standing.recorded)
+            end = full_minute(standing.recorded, SETTLED_S)
+            if mark < end:
+                self._behind[standing.site] = (mark, end)
+
+    def _step(self, connection: Connection, site: str) -> int:
+        """One window of a site."""
+        mark, end = self._behind.pop(site)
+        window = self._window.get(site, _FIRST)
+        until = min(end, mark + window)
+        began_s = steady_s()
+        try:
+            done = roll_up(connection, site, mark, until)
+        except StoreUnavailable:
+            # Too much for one statement's time: less next time. A connection that is gone, or a window of one
+            # batch that does not go, is for the runner.
+            self._window[site] = max(_LEAST, (until - mark) / 16)
+            if connection.closed or until - mark <= _LEAST:
+                raise
+            _log.warning("%s: a window of %s was too much for one statement", site, until - mark)
+            self._behind[site] = (mark, end)
+            return 0
+        self._window[site] = next_window(window, steady_s() - began_s)
+        if until < end:
+            self._behind[site] = (until, end)
+        return done
+
+
+def next_window(window: timedelta, took_s: float) -> timedelta:
+    """How long the next window is, so that it takes about `AIM_S`: at most twice, at least a tenth. Pure."""
+    factor = min(2.0, max(0.1, AIM_S / max(took_s, 1e-6)))
+    return min(_MOST, max(_LEAST, window * factor))
+
+
+def rollup_chore() -> Chore:
+    """The chore, knowing nothing yet."""
+    return Chore("rollup", 1.0, Rollups().work)
