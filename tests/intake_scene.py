@@ -164,8 +164,10 @@ def items_frame(lane: Lane, first: int, items: Sequence[bytes], *, age_ms: int =
     return frame(Type.ITEMS, payload, lane=lane, first=first, count=len(items), **more)
 
 
-def tombstone_frame(lane: Lane, first: int, count: int, reason: str = "full", **more: Any) -> bytes:
-    payload = encode_payload(Tombstone(count, reason, now_us()))
+def tombstone_frame(
+    lane: Lane, first: int, count: int, reason: str = "full", readings: bytes = b"", **more: Any
+) -> bytes:
+    payload = encode_payload(Tombstone(count, reason, now_us(), readings))
     return frame(Type.TOMBSTONE, payload, lane=lane, first=first, count=count, **more)
 
 

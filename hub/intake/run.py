@@ -107,6 +107,8 @@ def _open_tombstone(message: Message) -> Tombstone:
     tombstone = decode_payload(message.payload, Tombstone)
     if tombstone.count != message.header.count:
         raise _Miscounted(f"a tombstone of {tombstone.count} where the header says {message.header.count}")
+    if len(tombstone.readings) not in (0, 2 * tombstone.count):
+        raise _Miscounted(f"a tombstone of {tombstone.count} with {len(tombstone.readings)} bytes of readings")
     return tombstone
 
 

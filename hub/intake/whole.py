@@ -18,10 +18,12 @@ def take_whole(parcel: Parcel, run: Run, step: Step) -> None:
     first, count = run.first + step.skip, run.count - step.skip
     if run.tombstone is not None:
         reason = run.tombstone.reason.replace("\0", "�")[:500]
-        parcel.tombstones.append(TombstoneRow(edge, run.epoch, int(run.lane), first, count, reason))
+        readings = run.tombstone.count_readings(step.skip)
+        parcel.tombstones.append(TombstoneRow(edge, run.epoch, int(run.lane), first, count, reason, readings))
         told: dict[str, str | int | float | bool] = {
             "lane": run.lane.name.lower(),
             "dropped": count,
+            "readings": readings,
             "reason": reason[:100],
         }
         parcel.note(Notice("edge.spool_dropping", f"edge:{edge}", True, told))

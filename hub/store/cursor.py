@@ -14,7 +14,7 @@ LaneKey = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class TombstoneRow:
-    """Items `first … first+count-1` of a lane were dropped at the edge, with a reason."""
+    """Items `first … first+count-1` of a lane, which held so many readings, were dropped at the edge."""
 
     edge: str
     epoch: int
@@ -22,12 +22,19 @@ class TombstoneRow:
     first: int
     count: int
     reason: str
+    readings: int
 
 
 def load_cursors(connection: Connection, site: str) -> dict[LaneKey, int]:
     """Every lane's position; a lane that is absent stands at 0. Never pruned: one row per edge start."""
     rows = connection.execute("SELECT edge, epoch, lane, position FROM cursor WHERE site = %s", (site,))
     return {(edge, epoch, lane): position for edge, epoch, lane, position in rows}
+
+
+def last_recorded(connection: Connection, site: str) -> datetime | None:
+    """When the newest items of a site were recorded; None before the first."""
+    row = connection.execute("SELECT max(updated_at) FROM cursor WHERE site = %s", (site,)).fetchone()
+    return row[0] if row else None
 
 
 def newest_cursors(connection: Connection, site: str) -> dict[LaneKey, int]:
@@ -64,7 +71,7 @@ def add_tombstones(connection: Connection, site: str, rows: Sequence[TombstoneRo
     """Keep what was dropped: a part of the record, not a hole in it."""
     for row in rows:
         connection.execute(
-            "INSERT INTO tombstone (site, edge, epoch, lane, first, count, reason, recorded_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            (site, row.edge, row.epoch, row.lane, row.first, row.count, row.reason, at),
+            "INSERT INTO tombstone (site, edge, epoch, lane, first, count, reason, readings, recorded_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (site, row.edge, row.epoch, row.lane, row.first, row.count, row.reason, row.readings, at),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -197,8 +198,13 @@ def test_a_tombstone_moves_the_cursor_and_is_kept_and_told(hub: Hub) -> None:
 
 def test_half_a_tombstone_counts_only_its_new_half(native: Hub) -> None:
     native.alarms(1, [press()])
-    native.take(tombstone_frame(Lane.ALARM, 1, 5))
-    assert native.rows("SELECT first, count FROM tombstone") == [(2, 4)]
+    native.take(tombstone_frame(Lane.ALARM, 1, 5, readings=struct.pack("<5H", 1_000, 1, 20, 300, 2_000)))
+    assert native.rows("SELECT first, count, readings FROM tombstone") == [(2, 4, 2_321)]
+
+
+def test_a_tombstone_that_miscounts_its_readings_is_held_and_the_lane_goes_on(native: Hub) -> None:
+    assert receipted(native.take(tombstone_frame(Lane.ALARM, 1, 5, readings=b"\0\1"))) == 5
+    assert native.rows("SELECT code FROM quarantine") == [("miscounted",)]
 
 
 POISON = {

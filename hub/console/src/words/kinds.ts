@@ -85,6 +85,7 @@ export const kindNames: Record<string, Text> = {
   "edge.incompatible": { zh: "网关版本不兼容", en: "edge version not understood" },
   "edge.settings_refused": { zh: "网关拒绝配置", en: "edge refused its settings" },
   "edge.spool_dropping": { zh: "缓存丢弃", en: "edge spool dropping" },
+  "edge.spool_failed": { zh: "网关存储故障", en: "edge disk failed" },
   "lane.gap": { zh: "数据缺口", en: "data gap" },
   "broker.offline": { zh: "消息中断", en: "broker offline" },
   "store.unavailable": { zh: "存储中断", en: "store unavailable" },
