@@ -1,40 +1,39 @@
-"""From a button to the committed row and to the screen's stream, press by press."""
+"""From a button to the committed row and to the screen's stream, under a steady load of readings.
+
+Presses come at their own pace whether the one before has arrived or not (so that a slow moment is not hidden
+by the presses that it delays), at random distances, on buttons in turn.
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import threading
 import time
-from dataclasses import dataclass
+from collections import defaultdict
+from typing import Any, Final
 
 import httpx2
-import numpy as np
 import paho.mqtt.client as mqtt
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.bench.school import BUTTONS, SITE, button_name
+from tests.bench.figures import percentile_ms
+from tests.bench.school import BUTTONS, PLAIN, SITE, button_name
 from tests.bench.street import Street
 
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds; `commit_*` to the row's commit, the others to the event on the stream."""
-
-    samples: int
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-    commit_p50_ms: float
-    commit_p99_ms: float
+PRESSES_PER_S: Final = 25.0
+SETTLE_S: Final = 3.0
+"""A new load runs for so long before the first press counts."""
+_DEADLINE_S: Final = 30.0
 
 
 class Screen:
-    """A screen's live stream: notes when the change of a subject arrives."""
+    """A screen's live stream: notes when changes of a subject's alarm arrive."""
 
     def __init__(self, client: httpx2.Client) -> None:
         self._arrived = threading.Condition()
-        self._at: dict[str, float] = {}
+        self._at: dict[str, list[float]] = defaultdict(list)
         self._ready = threading.Event()
         self._client = client
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -53,47 +52,98 @@ class Screen:
                     self._ready.set()
                 elif line.startswith("data:") and kind == "change":
                     at = time.time()
-                    alarm = json.loads(line[5:]).get("alarm")
-                    if alarm:
+                    change = json.loads(line[5:])
+                    if change["kind"] in ("alarm.raised", "alarm.repeated"):
                         with self._arrived:
-                            self._at[alarm["subject"]] = at
+                            self._at[change["alarm"]["subject"]].append(at)
                             self._arrived.notify()
 
-    def await_change(self, subject: str, after: float, deadline_s: float = 30.0) -> float:
-        """When a change of the subject arrived after the given time (seconds since 1970)."""
+    def await_changes(self, subject: str, count: int) -> list[float]:
+        """When the first `count` raises or repeats of the subject arrived (seconds since 1970)."""
         with self._arrived:
-            if not self._arrived.wait_for(lambda: self._at.get(subject, 0.0) > after, deadline_s):
-                raise RuntimeError(f"{subject}: nothing on the stream within {deadline_s:g} s")
-            return self._at[subject]
+            if not self._arrived.wait_for(lambda: len(self._at[subject]) >= count, _DEADLINE_S):
+                raise RuntimeError(f"{subject}: {len(self._at[subject])} of {count} changes on the stream")
+            return self._at[subject][:count]
+
+    def forget(self) -> None:
+        with self._arrived:
+            self._at.clear()
 
 
-def measure_latency(street: Street, screen: Screen, samples: int, tag: str) -> Latency:
-    """Press one button after the other, each when the one before is on the screen."""
+def measure_latency(street: Street, screen: Screen, samples: int, load: int, tag: str) -> dict[str, Any]:
+    """Press `samples` times while `load` readings a second go in; milliseconds."""
+    street.edge.ask(f"rate {load} {PLAIN}")
+    time.sleep(SETTLE_S)
+    screen.forget()
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", street.broker_port)
     client.loop_start()
-    pressed: dict[str, float] = {}
-    to_screen: list[float] = []
-    for number in range(samples):
-        subject = button_name(number % BUTTONS)
-        identity = f"{tag}-{number}"
-        at = time.time()
-        pressed[identity] = at
-        body = {"id": identity, "type": "pressed", "at": _iso(at)}
-        client.publish(f"campus/{subject}/event", json.dumps(body), qos=1)
-        to_screen.append(screen.await_change(subject, at) - at)
+    bare = _BareCommits(street.dsn)
+    pressed = _press(client, samples, tag)
+    by_subject: dict[str, list[float]] = defaultdict(list)
+    for subject, at in pressed.values():
+        by_subject[subject].append(at)
+    to_screen = [
+        arrived - at
+        for subject, times in by_subject.items()
+        for at, arrived in zip(times, screen.await_changes(subject, len(times)), strict=True)
+    ]
+    commits = bare.stop()
+    street.edge.ask(f"rate 0 {PLAIN}")
     client.disconnect()
     client.loop_stop()
-    to_commit = _commit_times(street.dsn, pressed)
-    screen_ms, commit_ms = np.array(to_screen) * 1e3, np.array(to_commit) * 1e3
-    return Latency(
-        samples=samples,
-        p50_ms=round(float(np.percentile(screen_ms, 50)), 2),
-        p99_ms=round(float(np.percentile(screen_ms, 99)), 2),
-        max_ms=round(float(screen_ms.max()), 2),
-        commit_p50_ms=round(float(np.percentile(commit_ms, 50)), 2),
-        commit_p99_ms=round(float(np.percentile(commit_ms, 99)), 2),
-    )
+    to_commit = _commit_times(street.dsn, {identity: at for identity, (_, at) in pressed.items()})
+    return {
+        "samples": samples,
+        "load_readings_per_s": load,
+        "p50_ms": percentile_ms(to_screen, 50),
+        "p99_ms": percentile_ms(to_screen, 99),
+        "max_ms": percentile_ms(to_screen, 100),
+        "commit_p50_ms": percentile_ms(to_commit, 50),
+        "commit_p99_ms": percentile_ms(to_commit, 99),
+        "bare_commit_p50_ms": percentile_ms(commits, 50),
+        "bare_commit_p99_ms": percentile_ms(commits, 99),
+    }
+
+
+def _press(client: mqtt.Client, samples: int, tag: str) -> dict[str, tuple[str, float]]:
+    """Press, and return (button, time) by the device's own identity of the message."""
+    chance = random.Random(11)
+    pressed: dict[str, tuple[str, float]] = {}
+    due = time.monotonic()
+    for number in range(samples):
+        due += chance.uniform(0.5, 1.5) / PRESSES_PER_S
+        time.sleep(max(0.0, due - time.monotonic()))
+        subject, at = button_name(number % BUTTONS), time.time()
+        identity = f"{tag}-{number}"
+        pressed[identity] = (subject, at)
+        body = {"id": identity, "type": "pressed", "at": _iso(at)}
+        client.publish(f"campus/{subject}/event", json.dumps(body), qos=1)
+    return pressed
+
+
+class _BareCommits:
+    """What the database needs for nothing but a commit at the same time: one row, over and over."""
+
+    def __init__(self, dsn: str) -> None:
+        self._connection = psycopg.connect(dsn, autocommit=True)
+        self._connection.execute("CREATE TABLE IF NOT EXISTS bare_commit (at timestamptz NOT NULL)")
+        self._took: list[float] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(1.0 / PRESSES_PER_S):
+            begun = time.monotonic()
+            self._connection.execute("INSERT INTO bare_commit VALUES (now())")
+            self._took.append(time.monotonic() - begun)
+
+    def stop(self) -> list[float]:
+        self._stopping.set()
+        self._thread.join()
+        self._connection.close()
+        return self._took
 
 
 def _commit_times(dsn: str, pressed: dict[str, float]) -> list[float]:
