@@ -22,7 +22,7 @@ from hub.api.views import Counts
 from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.store.account import open_sessions
-from hub.store.database import Connection, await_notices, connect, listen, watched
+from hub.store.database import Connection, await_notices, connect, limit_statements, listen, watched
 from hub.store.journal import CHANNEL, head_seq
 from hub.store.site import edge_keys, list_sites
 from hub.store.view import liveness_rows
@@ -94,7 +94,7 @@ class Feed:
         connection = connect(self._dsn, application="sanfang api feed")
         try:
             with watched(connection):
-                connection.execute("SET statement_timeout = 2000")
+                limit_statements(connection)
                 listen(connection, CHANNEL)
                 _log.info("the live feed reads the journal")
                 due = steady_s()

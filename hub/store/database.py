@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import RV, PQGen
 from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -33,15 +34,43 @@ _KEEPALIVE: dict[str, Any] = {
 }
 
 
+_PATIENCE_S: Final = 5.0
+"""A statement that may take 2 s has its answer by then, or the line is dead."""
+_WORKER_PATIENCE_S: Final = 10.0
+
+
+class PatientConnection(psycopg.Connection[TupleRow]):
+    """A connection whose waits have an end. A line that swallows everything while something in between
+    goes on answering for it (a proxy, a firewall) is seen by no keep-alive; only a deadline of ours ends it.
+    """
+
+    patience_s: float | None = None
+    """How long one answer may take; None: as long as it takes (migrations, backups, exports)."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if timeout is not None or self.patience_s is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience_s)
+        except psycopg.errors._WaitTimeout:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer within {self.patience_s:g} s") from None
+
+
 def connect(dsn: str, *, application: str) -> Connection:
     """One connection of its own, in autocommit; transactions are opened by `transaction`.
 
     Raises StoreUnavailable.
     """
     with _store_errors():
-        connection = psycopg.connect(dsn, autocommit=True, application_name=application, **_KEEPALIVE)
+        connection = PatientConnection.connect(dsn, autocommit=True, application_name=application, **_KEEPALIVE)
         connection.execute("SET TIME ZONE 'UTC'")
         return connection
+
+
+def _be_patient(connection: Connection, patience_s: float = _PATIENCE_S) -> None:
+    if isinstance(connection, PatientConnection):
+        connection.patience_s = patience_s
 
 
 def limit_statements(connection: Connection) -> Connection:
@@ -50,6 +79,7 @@ def limit_statements(connection: Connection) -> Connection:
         "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '2000', false),"
         " set_config('idle_in_transaction_session_timeout', '1000', false)"
     )
+    _be_patient(connection)
     return connection
 
 
@@ -68,6 +98,7 @@ def limit_silence(connection: Connection) -> Connection:
         "SELECT set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_count', '2', false),"
         " set_config('tcp_keepalives_interval', '2', false), set_config('tcp_user_timeout', '8000', false)"
     )
+    _be_patient(connection, _WORKER_PATIENCE_S)
     return connection
 
 
@@ -78,6 +109,8 @@ def open_pool(dsn: str, *, application: str, size: int) -> Pool:
     """
     return ConnectionPool(
         dsn,
+        connection_class=PatientConnection,
+        configure=_be_patient,
         min_size=1,
         max_size=size,
         open=True,

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import yaml
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
@@ -25,6 +26,7 @@ from hub.jobs.deadline import deadline_chore
 from hub.store.database import Connection, borrow, connect, limit_statements, open_pool, site_turn, transaction
 from sanfang.ports import LOOPBACK
 from tests.conftest import RunningBroker
+from tests.faults.proxy import standing_before
 from tests.intake_scene import EDGE, ROOT_SECRET, SITE, StandIn, count, event, furnish, items_frame, pack_event
 from tests.intake_worker import shipped_book, worker_process
 from tests.integration.test_hub_app import pid_of, readiness, running_hub, write_config
@@ -123,41 +125,65 @@ def test_a_storm_of_acts_and_alarms_knows_no_deadlock(
 def test_a_worker_that_falls_silent_frees_its_sites_and_cannot_commit_afterwards(
     any_database: str, reader: Connection, broker: RunningBroker, edge: StandIn
 ) -> None:
-    holder = (
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database ="
-        " (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid IN"
-        " (SELECT pid FROM pg_stat_activity WHERE application_name = 'sanfang worker')"
+    sessions = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sanfang worker'"
+        " AND datname = current_database()"
     )
     with worker_process(any_database, broker.host, broker.port) as first:
         meet(edge)
         edge.send(Lane.ALARM, items_frame(Lane.ALARM, 1, [press()]))
         wait_until(receipted(edge, ALARM, 1))
-        before = reader.execute(holder).fetchall()
+        ((holder,),) = reader.execute(sessions.replace("count(*)", "pid")).fetchall()
         with worker_process(any_database, broker.host, broker.port) as second:
             # Stopped, as by a hung disk or a debugger: its sockets still answer for it.
             os.kill(first.pid, signal.SIGSTOP)
             began = time.monotonic()
             edge.send(Lane.ALARM, items_frame(Lane.ALARM, 2, [press(address="2")]))
-            wait_until(lambda: reader.execute(holder).fetchall() != before, 20, "another connection holds it")
+            there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+            wait_until(lambda: count(reader, there, holder) == 0, 20, "the server ends the silent session")
             freed_s = time.monotonic() - began
-            wait_until(lambda: edge.gaps() != [], 5, "the new holder asks for what is missing")
+            wait_until(lambda: edge.gaps() != [], 15, "the new holder asks for what is missing")
             edge.send(Lane.ALARM, items_frame(Lane.ALARM, 2, [press(address="2")]))
-            wait_until(receipted(edge, ALARM, 2), 5)
+            wait_until(receipted(edge, ALARM, 2))
             os.kill(first.pid, signal.SIGCONT)
             # It wakes with item 2 in its inbox and the belief that it holds the site.
             edge.send(Lane.ALARM, items_frame(Lane.ALARM, 3, [press(address="3")]))
-            wait_until(receipted(edge, ALARM, 3), 5)
-            wait_until(
-                lambda: count(reader, "SELECT count(*) FROM pg_stat_activity WHERE application_name ="
-                              " 'sanfang worker' AND datname = current_database()") == 2,
-                15,
-                "the first stands by over a new connection",
-            )  # fmt: skip
+            wait_until(receipted(edge, ALARM, 3))
+            wait_until(lambda: count(reader, sessions) == 2, 15, "the first stands by over a new connection")
             assert first.poll() is None and second.poll() is None
     assert freed_s <= 10, f"the site was free after {freed_s:.1f} s"
     rows = reader.execute("SELECT sequence FROM events WHERE edge = %s ORDER BY sequence", (EDGE,)).fetchall()
     assert rows == [(1,), (2,), (3,)]
     assert count(reader, "SELECT max(occurrences) FROM alarm WHERE kind = 'panic.pressed'") == 1
+
+
+def test_a_worker_whose_line_swallows_everything_is_replaced_and_finds_back(
+    any_database: str, reader: Connection, broker: RunningBroker, edge: StandIn
+) -> None:
+    parts = conninfo_to_dict(any_database)
+    with standing_before(int(str(parts["port"]))) as (proxy,):
+        detour = make_conninfo(any_database, port=proxy.port)
+        with worker_process(detour, broker.host, broker.port) as first:
+            meet(edge)
+            edge.send(Lane.ALARM, items_frame(Lane.ALARM, 1, [press()]))
+            wait_until(receipted(edge, ALARM, 1))
+            proxy.swallow()
+            began = time.monotonic()
+            with worker_process(any_database, broker.host, broker.port):
+                wait_until(lambda: edge.gaps() != [], 20, "another worker took the site over and asks")
+                freed_s = time.monotonic() - began
+                edge.send(Lane.ALARM, items_frame(Lane.ALARM, 2, [press(address="2")]))
+                wait_until(receipted(edge, ALARM, 2))
+            # Alone again, over a line that is well: nobody had to restart it.
+            proxy.heal()
+            edge.down.clear()
+            meet(edge)
+            edge.send(Lane.ALARM, items_frame(Lane.ALARM, 3, [press(address="3")]))
+            wait_until(receipted(edge, ALARM, 3))
+            assert first.poll() is None
+    assert freed_s <= 10.5, f"the site was free after {freed_s:.1f} s"
+    rows = reader.execute("SELECT sequence FROM events WHERE edge = %s ORDER BY sequence", (EDGE,)).fetchall()
+    assert rows == [(1,), (2,), (3,)]
 
 
 def test_an_api_stopped_inside_a_turn_does_not_hold_an_alarm(
