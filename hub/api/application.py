@@ -15,6 +15,7 @@ from hub.api import (
     health,
     incidents,
     live,
+    series,
     session,
     sites,
 )
@@ -32,6 +33,7 @@ _ROUTERS: Final = (
     hazards.router,
     incidents.router,
     devices.router,
+    series.router,
     commands.router,
     enrolment.router,
     health.router,

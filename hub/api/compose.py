@@ -18,7 +18,6 @@ from hub.api.views import (
     HazardView,
     IncidentView,
     JournalView,
-    ReadingView,
     StepView,
     Text,
 )
@@ -299,14 +298,4 @@ def event_view(row: Row, words: SiteWords) -> EventView:
         late=row["late"],
         quality=Quality(row["quality"]).name.lower(),  # type: ignore[arg-type]
         attributes=row["attributes"],
-    )
-
-
-def reading_view(row: Row) -> ReadingView:
-    """A reading as it is stored."""
-    return ReadingView(
-        observed_at=row["observed_at"],
-        recorded_at=row["recorded_at"],
-        value=finite(row["value"]),
-        quality=Quality(row["quality"]).name.lower(),  # type: ignore[arg-type]
     )

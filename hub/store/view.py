@@ -350,28 +350,6 @@ def find_events(
     )
 
 
-def find_series(connection: Connection, site: str, device: str, address: str, point: str) -> int | None:
-    """The number of a series."""
-    row = connection.execute(
-        "SELECT series FROM series WHERE site = %s AND device = %s AND address = %s AND point = %s",
-        (site, device, address, point),
-    ).fetchone()
-    return int(row[0]) if row else None
-
-
-def find_readings(
-    connection: Connection, site: str, series: int, *, span: tuple[datetime, datetime], limit: int
-) -> list[Row]:
-    """The newest `limit` readings of a series observed in [from, to), in order of time."""
-    rows = fetch_all(
-        connection,
-        "SELECT observed_at, recorded_at, value, quality FROM readings WHERE site = %s AND series = %s"
-        " AND observed_at >= %s AND observed_at < %s ORDER BY observed_at DESC LIMIT %s",
-        (site, series, span[0], span[1], limit),
-    )
-    return rows[::-1]
-
-
 def liveness_rows(connection: Connection) -> list[Row]:
     """Every process's sign of life: process, site, started_at, at, detail."""
     return fetch_all(connection, "SELECT process, site, started_at, at, detail FROM liveness")

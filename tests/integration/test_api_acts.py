@@ -286,8 +286,8 @@ def test_events_and_readings_by_time(client: httpx2.Client, connection: Connecti
         "INSERT INTO readings SELECT 'demo', 1, now() - n * interval '1 s', now(), n, 0"
         " FROM generate_series(1, 5) n"
     )
-    answer = client.get(f"{AT}/readings?device=door&point=voltage_v&limit=3").json()
-    assert [each["value"] for each in answer["readings"]] == [3.0, 2.0, 1.0]
+    answer = client.get(f"{AT}/readings?device=door&point=voltage_v").json()
+    assert [each["value"] for each in answer["series"][0]["readings"]] == [5.0, 4.0, 3.0, 2.0, 1.0]
 
 
 def test_the_journal_is_read_in_order(client: httpx2.Client, connection: Connection) -> None:
