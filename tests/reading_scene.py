@@ -60,8 +60,9 @@ def roll_up(connection: Connection, until: datetime, site: str = SITE) -> None:
     for level in (60, 900, 3600, 86400):
         connection.execute(
             "INSERT INTO rollup (site, series, bucket_s, at, count, good, usable, min, max, mean, last,"
-            " last_at) SELECT site, series, %(level)s, date_bin(make_interval(secs => %(level)s), observed_at, 'epoch'),"
-            " count(*), count(*) FILTER (WHERE quality = 0), count(*) FILTER (WHERE quality <= 1),"
+            " last_at) SELECT site, series, %(level)s,"
+            " date_bin(make_interval(secs => %(level)s), observed_at, 'epoch'), count(*),"
+            " count(*) FILTER (WHERE quality = 0), count(*) FILTER (WHERE quality <= 1),"
             " min(value) FILTER (WHERE quality <= 1), max(value) FILTER (WHERE quality <= 1),"
             " avg(value) FILTER (WHERE quality <= 1),"
             " (array_agg(value ORDER BY observed_at DESC) FILTER (WHERE quality <= 1))[1],"

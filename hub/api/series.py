@@ -1,62 +1,49 @@
-"""Readings over HTTP: in buckets with their gaps, one by one, and the newest of a site."""
+"""Readings over HTTP: in buckets with their gaps, and one by one."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from adapters.contract.vocabulary import POINTS, Lane, Quality
+from adapters.contract.vocabulary import POINTS, Quality
 from hub.api.compose import finite, text_of
 from hub.api.context import Here
 from hub.api.fault import FAULTS
+from hub.api.gap import explain_gaps
 from hub.api.guard import AtSite
-from hub.api.presence import FRESH_FOR, device_states
-from hub.api.selection import AHEAD, Asked, From, To, Zone, devices_asked, find_asked, read_time, read_zone
+from hub.api.selection import AHEAD, Asked, From, To, Zone, find_asked, read_time, read_zone
 from hub.api.views import Moment, ReadingView, Text, View
 from hub.clock import utc_now
 from hub.domain.bucket import (
     WIDTHS_S,
     Bucketing,
-    Outage,
     choose_width,
-    empty_runs,
-    explain_gap,
     lay_buckets,
-    pair_outages,
 )
 from hub.domain.error import InvalidAct
 from hub.domain.moment import microseconds, moment_of
-from hub.store.database import Connection, Row, borrow
-from hub.store.outage import dropped_gaps, outage_changes
+from hub.store.database import Row, borrow
 from hub.store.series import (
     Series,
     add_up,
-    expected_intervals,
-    newest_values,
     next_place,
     read_page,
 )
-from hub.store.view import SiteWords, device_rows
+from hub.store.view import SiteWords
 
 router = APIRouter(prefix="/api/v1/sites/{site}", tags=["readings"])
 MOST_SERIES: Final = 50
 MOST_POINTS: Final = 20_000
 """Buckets of all series together in one answer."""
-MOST_GAPS: Final = 200
-"""So many gaps are looked at for what the edge dropped; those beyond say less."""
-MOST_VALUES: Final = 10_000
-MISSED_POLLS: Final = 3
-"""A polled value is stale after so many intervals without a newer one."""
 _CURSOR: Final = re.compile(r"^([0-9]{1,5})\.([0-9]{1,16})\.([0-9]{1,9})\.([0-9]{1,16})$")
 Width = Literal["auto", "1m", "5m", "15m", "30m", "1h", "6h", "1d"]
-Gap = Literal["dropped", "hub_away", "edge_offline", "device_offline", "expired", "no_data"]
+Gap = Literal["dropped", "hub_away", "edge_offline", "device_offline", "no_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +103,6 @@ class RawAnswer(View):
     next: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LatestView:
-    """The newest value of a point. `quality` is `stale` where it is too old or its device is not heard.
-
-    `age_s`: seconds since it was observed, by the hub's clock. `stale_after_s`: how old it may grow;
-    three polls of the device where its profile has an interval, else ten minutes.
-    """
-
-    device: str
-    address: str
-    zone: str | None
-    family: str | None
-    point: str
-    point_name: Text
-    value: float | None
-    unit: str
-    quality: Literal["good", "uncertain", "stale", "bad", "missing"]
-    observed_at: Moment | None
-    recorded_at: Moment | None
-    age_s: float | None
-    stale_after_s: float
-
-
-class LatestAnswer(View):
-    at: Moment
-    values: list[LatestView]
-
-
 @router.get("/series", operation_id="readSeries", responses=FAULTS)
 def get_series(
     here: Here,
@@ -178,7 +137,7 @@ def get_series(
         for row in rows:
             slots[row["series"]][row["slot"]] = row
         begun = sum(edge < now for edge in buckets.edges[:-1])
-        gaps = _explain(connection, words, series, slots, buckets, begun)
+        gaps = explain_gaps(connection, words, series, slots, buckets, begun)
     return SeriesAnswer(
         from_=buckets.edges[0],
         to=buckets.edges[-1],
@@ -262,33 +221,6 @@ def get_readings(
     return RawAnswer(series=found, next=_write_cursor(at, place, skip, until) if more else None)
 
 
-@router.get("/latest", operation_id="listLatest", responses=FAULTS)
-def get_latest(here: Here, words: AtSite, asked: Asked) -> LatestAnswer:
-    """The newest value of every point of a site, or of those asked for, in one call."""
-    now = utc_now()
-    with borrow(here.pool) as connection:
-        rows = newest_values(
-            connection,
-            words.site,
-            devices=devices_asked(asked, words),
-            points=asked.point or None,
-            limit=MOST_VALUES + 1,
-        )
-        if len(rows) > MOST_VALUES:
-            raise InvalidAct(f"zone: the site has more than {MOST_VALUES} points; ask for a zone or a family")
-        states = device_states(device_rows(connection, words.site, values=False), words, now)
-        intervals = expected_intervals(connection, words.site)
-    addresses = set(asked.address or ())
-    return LatestAnswer(
-        at=now,
-        values=[
-            _latest_view(row, words, states, intervals, now)
-            for row in rows
-            if not addresses or row["address"] in addresses
-        ],
-    )
-
-
 def point_head(series: Series, words: SiteWords) -> dict[str, Any]:
     """What a point is called, and its unit."""
     _, device, address, point = series
@@ -318,111 +250,6 @@ def _bucket_view(buckets: Bucketing, slot: int, row: Row | None, gap: str | None
         finite(row["last"]),
         row["last_at"],
         None,
-    )
-
-
-def _explain(
-    connection: Connection,
-    words: SiteWords,
-    series: list[Series],
-    slots: Mapping[int, Mapping[int, Row]],
-    buckets: Bucketing,
-    begun: int,
-) -> dict[tuple[int, int], str]:
-    """Why each empty bucket that has begun is empty, by (series, slot)."""
-    runs = [
-        (each, first, last)
-        for each in series
-        for first, last in empty_runs([slot in slots[each[0]] for slot in range(begun)])
-    ]
-    if not runs:
-        return {}
-    edges_of = {device: row["edge"] for device, row in words.devices.items()}
-    devices = {each[1] for each, _, _ in runs}
-    subjects = devices | {f"edge:{edges_of[device]}" for device in devices if device in edges_of}
-    changes = outage_changes(
-        connection,
-        words.site,
-        subjects | {"hub:broker", "hub:store"},
-        begin=buckets.edges[0],
-        end=buckets.edges[-1] + timedelta(days=1),
-    )
-    outages = _outages_by_subject(changes)
-    asked = [
-        (each[0], edges_of[each[1]], buckets.edges[first], buckets.edges[last + 1])
-        for each, first, last in runs[:MOST_GAPS]
-        if each[1] in edges_of
-    ]
-    dropped = {
-        (asked[n][0], asked[n][2]) for n in dropped_gaps(connection, words.site, asked, int(Lane.TELEMETRY))
-    }
-    reasons: dict[tuple[int, int], str] = {}
-    for (number, device, _, _), first, last in runs:
-        known = [
-            *outages.get(device, ()),
-            *outages.get(f"edge:{edges_of.get(device)}", ()),
-            *outages.get("hub:broker", ()),
-            *outages.get("hub:store", ()),
-        ]
-        if (number, buckets.edges[first]) in dropped:
-            known.append(Outage(buckets.edges[first], buckets.edges[last + 1], "dropped"))
-        for slot in range(first, last + 1):
-            reasons[(number, slot)] = explain_gap(buckets.edges[slot], buckets.edges[slot + 1], known)
-    return reasons
-
-
-def _outages_by_subject(changes: Iterable[Row]) -> dict[str, list[Outage]]:
-    by_subject: dict[str, list[tuple[datetime, bool]]] = {}
-    for row in changes:
-        by_subject.setdefault(row["device"], []).append((row["observed_at"], row["active"]))
-    return {
-        subject: pair_outages(
-            told,
-            "hub_away"
-            if subject.startswith("hub:")
-            else "edge_offline"
-            if subject.startswith("edge:")
-            else "device_offline",
-        )
-        for subject, told in by_subject.items()
-    }
-
-
-def _latest_view(
-    row: Row,
-    words: SiteWords,
-    states: Mapping[str, tuple[str, datetime | None]],
-    intervals: Mapping[tuple[str, str], float],
-    now: datetime,
-) -> LatestView:
-    device, point = row["device"], row["point"]
-    zh, unit = POINTS.get(point, (point, ""))
-    known = words.devices.get(device)
-    polled_s = intervals.get((device, point))
-    # Never below the edge's own pace: its batches travel each second.
-    stale_after_s = max(10.0, MISSED_POLLS * polled_s) if polled_s else FRESH_FOR.total_seconds()
-    quality = Quality.MISSING if row["quality"] is None else Quality(row["quality"])
-    age_s = None if row["observed_at"] is None else (now - row["observed_at"]).total_seconds()
-    recorded_s = None if row["recorded_at"] is None else (now - row["recorded_at"]).total_seconds()
-    if quality.usable and (
-        states.get(device, ("unknown", None))[0] != "online"
-        or max(age_s or 0.0, recorded_s or 0.0) > stale_after_s
-    ):
-        quality = Quality.STALE
-    return LatestView(
-        device=device,
-        address=row["address"],
-        zone=known["zone"] if known else None,
-        family=known["family"] if known else None,
-        point=point,
-        point_name=text_of({"zh": zh, "en": point}),
-        value=finite(row["value"]),
-        unit=unit,
-        quality=quality.name.lower(),  # type: ignore[arg-type]
-        observed_at=row["observed_at"],
-        recorded_at=row["recorded_at"],
-        age_s=None if age_s is None else round(age_s, 3),
-        stale_after_s=stale_after_s,
     )
 
 

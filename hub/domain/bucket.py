@@ -96,7 +96,7 @@ class Outage:
     reason: str
 
 
-REASONS: Final = ("dropped", "hub_away", "edge_offline", "device_offline", "expired", "no_data")
+REASONS: Final = ("dropped", "hub_away", "edge_offline", "device_offline", "no_data")
 """Why a bucket is empty; what stands first says more than what comes after it."""
 
 
