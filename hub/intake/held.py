@@ -17,7 +17,7 @@ from hub.intake.parcel import Notice
 from hub.intake.unpack import SeriesBook
 from hub.store.checkpoint import load_checkpoints, save_checkpoints
 from hub.store.condition import ConditionKey, ConditionState, load_conditions
-from hub.store.cursor import LaneKey, load_cursors
+from hub.store.cursor import LaneKey, last_recorded, load_cursors
 from hub.store.database import Connection
 from hub.store.history import last_position, load_consumed
 from hub.store.reading import load_series
@@ -116,5 +116,6 @@ def load_held(connection: Connection, site: str, make_judge: MakeJudge, now: dat
         conditions=conditions,
         position=position,
         consumed=load_consumed(connection, site),
-        recorded_at=max(now, at) if at else now,
+        # A clock that stands behind what was recorded (set back, another machine's) repeats no moment of it.
+        recorded_at=max(each for each in (now, at, last_recorded(connection, site)) if each is not None),
     )

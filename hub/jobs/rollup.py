@@ -7,6 +7,7 @@ Behind by a week's backfill, a run works until `RUN_S` is used up and goes on at
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,7 +16,7 @@ from hub.domain.error import StoreUnavailable
 from hub.jobs.chore import Chore
 from hub.store.database import Connection
 from hub.store.migration import layout_of
-from hub.store.rollup import begin_rollups, full_minute, roll_up, rollup_standings
+from hub.store.rollup import Window, begin_rollups, full_minute, roll_up, rollup_standings
 
 _log: Final = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ AIM_S: Final = 0.15
 RUN_S: Final = 0.5
 _LEAST: Final = timedelta(microseconds=1)
 _MOST: Final = timedelta(days=1)
-_FIRST: Final = timedelta(minutes=1)
+_FIRST: Final = timedelta(hours=1)
 
 
 class Rollups:
@@ -35,8 +36,13 @@ class Rollups:
 
     def __init__(self) -> None:
         self._looked_s = float("-inf")
-        self._behind: dict[str, tuple[datetime, datetime]] = {}
-        self._window: dict[str, timedelta] = {}
+        self._behind: list[Window] = []
+        self._length = _FIRST
+
+    @property
+    def behind(self) -> bool:
+        """Whether there was more to do than the time of a run allowed."""
+        return bool(self._behind)
 
     def work(self, connection: Connection, _sites: list[str], _now: datetime) -> int:
         """Roll up what is due, as far as the time of a run goes; returns the number of readings."""
@@ -48,8 +54,7 @@ class Rollups:
             self._look(connection)
         done = 0
         while self._behind and steady_s() - began_s < RUN_S:
-            for site in list(self._behind):
-                done += self._step(connection, site)
+            done += self._step(connection)
         return done
 
     def _look(self, connection: Connection) -> None:
@@ -61,35 +66,41 @@ class Rollups:
                 mark = begin_rollups(connection, layout_of(connection), standing.site, standing.recorded)
             end = full_minute(standing.recorded, SETTLED_S)
             if mark < end:
-                self._behind[standing.site] = (mark, end)
+                self._behind.append(Window(standing.site, mark, end))
 
-    def _step(self, connection: Connection, site: str) -> int:
-        """One window of a site."""
-        mark, end = self._behind.pop(site)
-        window = self._window.get(site, _FIRST)
-        until = min(end, mark + window)
+    def _step(self, connection: Connection) -> int:
+        """The next window of all sites that are behind."""
+        behind, self._behind = self._behind, []
+        now, later = next_windows(behind, self._length)
         began_s = steady_s()
         try:
-            done = roll_up(connection, site, mark, until)
+            done = roll_up(connection, now)
         except StoreUnavailable:
             # Too much for one statement's time: less next time. A connection that is gone, or a window of one
             # batch that does not go, is for the runner.
-            self._window[site] = max(_LEAST, (until - mark) / 16)
-            if connection.closed or until - mark <= _LEAST:
+            length, self._length = self._length, max(_LEAST, self._length / 16)
+            if connection.closed or length == _LEAST:
                 raise
-            _log.warning("%s: a window of %s was too much for one statement", site, until - mark)
-            self._behind[site] = (mark, end)
+            _log.warning("a window of %s was too much for one statement", length)
+            self._behind = behind
             return 0
-        self._window[site] = next_window(window, steady_s() - began_s)
-        if until < end:
-            self._behind[site] = (until, end)
+        self._length = next_length(self._length, steady_s() - began_s)
+        self._behind = later
         return done
 
 
-def next_window(window: timedelta, took_s: float) -> timedelta:
+def next_windows(behind: Sequence[Window], length: timedelta) -> tuple[list[Window], list[Window]]:
+    """What of the windows lies within `length` of the oldest beginning, and what remains. Pure."""
+    until = min(each.begin for each in behind) + length
+    now = [Window(each.site, each.begin, min(each.end, until)) for each in behind if each.begin < until]
+    later = [Window(each.site, max(each.begin, until), each.end) for each in behind if each.end > until]
+    return now, later
+
+
+def next_length(length: timedelta, took_s: float) -> timedelta:
     """How long the next window is, so that it takes about `AIM_S`: at most twice, at least a tenth. Pure."""
     factor = min(2.0, max(0.1, AIM_S / max(took_s, 1e-6)))
-    return min(_MOST, max(_LEAST, window * factor))
+    return min(_MOST, max(_LEAST, length * factor))
 
 
 def rollup_chore() -> Chore:

@@ -13,7 +13,7 @@ recorded last is `last`, of those recorded at the same time the greatest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
@@ -33,24 +33,28 @@ LEVELS: Final[Mapping[int, str]] = MappingProxyType(
 
 _ROLL_UP: Final = """
 WITH fresh AS MATERIALIZED (
-    SELECT series, date_bin('1 minute', observed_at, '2000-01-01+00') AS minute, count(*) AS count,
+    SELECT site, series, date_bin('1 minute', observed_at, '2000-01-01+00') AS minute, count(*) AS count,
         count(*) FILTER (WHERE quality = 0) AS good, count(*) FILTER (WHERE usable) AS usable,
         min(value) FILTER (WHERE usable) AS min, max(value) FILTER (WHERE usable) AS max,
         sum(CASE WHEN abs(value) < 1e-100 THEN 0 ELSE value END) FILTER (WHERE usable) AS total,
         max(ARRAY[extract(epoch FROM observed_at)::float8, extract(epoch FROM recorded_at)::float8, value])
             FILTER (WHERE usable) AS newest,
         max(observed_at) FILTER (WHERE usable) AS last_at
-    FROM (SELECT *, quality <= 1 AND abs(value) <= 1e100 AS usable FROM readings
-        WHERE site = %(site)s AND recorded_at > %(begin)s AND recorded_at <= %(end)s
-        AND observed_at >= %(oldest)s AND observed_at < %(newest)s) AS new
-    GROUP BY 1, 2
+    FROM (SELECT r.*, r.quality <= 1 AND abs(r.value) <= 1e100 AS usable FROM readings AS r
+        JOIN unnest(%(sites)s::text[], %(begins)s::timestamptz[], %(ends)s::timestamptz[])
+            AS new (site, begins, ends)
+        -- Only the time of recording may lead to the rows: by site and observed time they are a whole day's.
+        ON r.site || '' = new.site AND r.recorded_at > new.begins AND r.recorded_at <= new.ends
+        WHERE r.recorded_at > %(begin)s AND r.recorded_at <= %(end)s
+        AND r.observed_at >= %(oldest)s AND r.observed_at < %(newest)s) AS rows
+    GROUP BY 1, 2, 3
 ), merged AS (
     INSERT INTO rollup (site, series, bucket_s, at, count, good, usable, min, max, mean, last, last_at)
-    SELECT %(site)s, series, bucket_s, date_bin(make_interval(secs => bucket_s), minute, '2000-01-01+00'),
+    SELECT site, series, bucket_s, date_bin(make_interval(secs => bucket_s), minute, '2000-01-01+00'),
         sum(count), sum(good), sum(usable), min(min), max(max), sum(total) / nullif(sum(usable), 0)::float8,
         (max(newest))[3], max(last_at)
     FROM fresh CROSS JOIN (VALUES (60), (900), (3600), (86400)) AS level (bucket_s)
-    GROUP BY 2, 3, 4
+    GROUP BY 1, 2, 3, 4
     ON CONFLICT (site, series, bucket_s, at) DO UPDATE SET
         count = rollup.count + EXCLUDED.count,
         good = rollup.good + EXCLUDED.good,
@@ -66,6 +70,15 @@ WITH fresh AS MATERIALIZED (
 )
 SELECT coalesce(sum(count), 0) FROM fresh
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was recorded at a site in (begin, end]."""
+
+    site: str
+    begin: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +116,39 @@ def begin_rollups(connection: Connection, layout: str, site: str, recorded: date
     return mark
 
 
-def roll_up(connection: Connection, site: str, begin: datetime, end: datetime) -> int:
-    """Take what was recorded in (begin, end] into the roll-ups; returns the number of readings. Does nothing
-    where the mark does not stand at `begin` (another process was here). Raises StoreUnavailable, also where it
-    takes longer than a statement may: then nothing changed, and a shorter window is to be asked for.
+def roll_up(connection: Connection, windows: Sequence[Window]) -> int:
+    """Take windows of different sites into the roll-ups, in one statement: what is recorded at the same time
+    lies in the same place. Returns the number of readings. Leaves out a site whose mark does not stand at its
+    window's beginning (another process was here). Raises StoreUnavailable, also where it takes longer than a
+    statement may: then nothing changed, and shorter windows are to be asked for.
     """
+    begin, end = min(each.begin for each in windows), max(each.end for each in windows)
     oldest, newest = open_range(begin)[0], open_range(end)[1]
     make_rollup_partitions(connection, oldest, newest)
     with transaction(connection):
         moved = connection.execute(
-            "UPDATE rollup_mark SET recorded_at = %s WHERE site = %s AND recorded_at = %s", (end, site, begin)
-        )
-        if moved.rowcount != 1:
+            "UPDATE rollup_mark AS m SET recorded_at = w.ends"
+            " FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) AS w (site, begins, ends)"
+            " WHERE m.site = w.site AND m.recorded_at = w.begins RETURNING m.site, w.begins, w.ends",
+            (
+                [each.site for each in windows],
+                [each.begin for each in windows],
+                [each.end for each in windows],
+            ),
+        ).fetchall()
+        if not moved:
             return 0
         row = connection.execute(
-            _ROLL_UP, {"site": site, "begin": begin, "end": end, "oldest": oldest, "newest": newest}
+            _ROLL_UP,
+            {
+                "sites": [site for site, _, _ in moved],
+                "begins": [begins for _, begins, _ in moved],
+                "ends": [ends for _, _, ends in moved],
+                "begin": begin,
+                "end": end,
+                "oldest": oldest,
+                "newest": newest,
+            },
         ).fetchone()
         return int(row[0]) if row else 0
 
