@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from hub import watchdog
 from hub.api.audience import Audience
 from hub.api.compose import device_name, kind_name, text_of, zone_of
 from hub.api.feed import Feed
@@ -55,6 +56,7 @@ class Pulse:
             now = utc_now()
             self._publish_unreceipted(now)
             if steady_s() >= due:
+                watchdog.pet()
                 due = max(due + 1.0, steady_s() + 0.5)
                 self._audience.end_distrusted(steady_s())
                 for site in self._audience.sites():

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from hub import watchdog
 from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.jobs import partitioning, retention
@@ -53,6 +54,7 @@ class Runner:
         """Work until stopped; a database that is away is waited for."""
         delay_s, away = _BACK_OFF_S[0], False
         while not self._stopping.is_set():
+            watchdog.pet()
             try:
                 connection = connect(self._database, application="sanfang chores")
             except StoreUnavailable as error:
@@ -98,9 +100,11 @@ class Runner:
 
     def _work_connected(self, connection: Connection) -> None:
         while not hold_role(connection, ROLE):
+            watchdog.pet()
             if self._stopping.wait(_BEAT_S):
                 return
         while not self._stopping.is_set():
+            watchdog.pet()
             began_s = steady_s()
             self.step(connection, utc_now(), began_s)
             self._stopping.wait(max(0.05, _BEAT_S - (steady_s() - began_s)))
