@@ -49,7 +49,18 @@ class EdgeConfiguration(_Strict):
     run_dir: Path
     spool_bytes: int = Field(default=512 * 1024 * 1024, ge=1024 * 1024)
     """How many bytes of items the spool may hold before it drops; a tenth is kept for alarms."""
+    telemetry_days: float = Field(default=7.0, gt=0, le=3_650)
+    """How long telemetry is kept for the hub, in days that the machine was on; alarms are kept for ever."""
     hub_lost_output: LocalOutput | None = None
+
+
+class BrokerTls(_Strict):
+    """How the edge speaks TLS to the broker: the authorities that it believes, and its own credential."""
+
+    ca: str
+    """Certificates in PEM."""
+    credential: Path
+    """The edge's key and certificate in one file of PEM, in the data folder."""
 
 
 class BrokerAddress(_Strict):
@@ -59,6 +70,7 @@ class BrokerAddress(_Strict):
     port: int = Field(ge=1, le=65_535)
     username: str | None = None
     password: SecretStr | None = None
+    tls: BrokerTls | None = None
 
 
 class Identity(_Strict):
@@ -69,6 +81,8 @@ class Identity(_Strict):
     root_secret: SecretBytes
     key_number: int = Field(ge=1, le=65_535)
     broker: BrokerAddress
+    hub_url: str = ""
+    """Where the hub is asked for a new certificate."""
 
     @property
     def sender(self) -> Sender:
@@ -110,7 +124,16 @@ def load_identity(data_dir: Path) -> Identity:
     except ValidationError as error:
         raise ConfigurationError(list_faults(str(path), error)) from None
     secret = base64.b64decode(identity.root_secret.get_secret_value())
-    return identity.model_copy(update={"root_secret": SecretBytes(secret)})
+    return identity.model_copy(
+        update={"root_secret": SecretBytes(secret), "broker": _find_credential(identity.broker, data_dir)}
+    )
+
+
+def _find_credential(broker: BrokerAddress, data_dir: Path) -> BrokerAddress:
+    if broker.tls is None:
+        return broker
+    tls = broker.tls.model_copy(update={"credential": data_dir / broker.tls.credential.name})
+    return broker.model_copy(update={"tls": tls})
 
 
 def save_identity(data_dir: Path, identity: Identity) -> None:
@@ -119,6 +142,8 @@ def save_identity(data_dir: Path, identity: Identity) -> None:
     document["root_secret"] = base64.b64encode(identity.root_secret.get_secret_value()).decode()
     password = identity.broker.password
     document["broker"]["password"] = None if password is None else password.get_secret_value()
+    if identity.broker.tls is not None:
+        document["broker"]["tls"]["credential"] = identity.broker.tls.credential.name
     replace_file(data_dir / IDENTITY_FILE, json.dumps(document, indent=1).encode())
 
 

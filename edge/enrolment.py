@@ -1,35 +1,47 @@
 """How an edge becomes the hub's: an invitation token, a proof each way, one root secret derived on both sides.
 
-Nothing secret crosses the wire.
+Nothing secret crosses the wire. With TLS the edge makes its own key here, and gets its certificate in the same
+answer; later it renews that by itself.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hmac
-import ipaddress
 import json
 import secrets
-import urllib.error
-import urllib.request
+import ssl
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Final
 
+from msgspec.structs import replace
 from pydantic import BaseModel, Field, SecretBytes, ValidationError
 
+from adapters.contract.enrolment import (
+    ENROL_PATH,
+    NONCE_BYTES,
+    RENEW_PATH,
+    Ask,
+    Grant,
+    Renewal,
+    RenewalAsk,
+    fits,
+    is_nonce,
+)
 from adapters.contract.topic import NAME
-from edge.configuration import BrokerAddress, Identity, list_faults, save_identity
-from edge.error import ConfigurationError, EnrolmentError
+from edge.clock import SystemClock
+from edge.configuration import BrokerAddress, BrokerTls, Identity, list_faults, save_identity
+from edge.credential import make_context, make_request, new_credential_file, read_validity, save_credential
+from edge.errand import ask_hub, check_authority, check_url, fetch_authority
+from edge.error import ConfigurationError, CredentialError, EnrolmentError
 
-NONCE_BYTES: Final = 32
-ANSWER_S: Final = 10.0
-_ANSWER_BYTES: Final = 65_536
+_FINGERPRINT: Final = "^([0-9a-fA-F]{64})?$"
 
 
 class Invitation(BaseModel):
-    """What a token says: base64url of this as JSON."""
+    """What a token says: base64url of this as JSON. `ca`: SHA-256 of the authority's certificate, in hex;
+    empty where hub and broker speak without TLS, on this machine.
+    """
 
     v: int = Field(ge=1, le=1)
     url: str
@@ -37,14 +49,7 @@ class Invitation(BaseModel):
     edge: str = Field(pattern=NAME.pattern)
     invite: str
     secret: SecretBytes
-    ca: str = ""
-
-
-class _Answer(BaseModel):
-    hub_nonce: str
-    proof: str
-    key_number: int = Field(ge=1, le=65_535)
-    broker: BrokerAddress
+    ca: str = Field(default="", pattern=_FINGERPRINT)
 
 
 def read_token(token: str) -> Invitation:
@@ -62,82 +67,79 @@ def read_token(token: str) -> Invitation:
 def enrol_edge(token: str, data_dir: Path) -> Identity:
     """Enrol with the hub that the token names and keep the identity in `data_dir`.
 
-    Raises EnrolmentError where the hub refuses or cannot prove that it knows the invitation's secret;
-    ConfigurationError where the folder cannot be written.
+    Raises EnrolmentError where the hub refuses, or cannot prove that it knows the invitation's secret, or has
+    another authority than the token says; ConfigurationError where the folder cannot be written.
     """
     invitation = read_token(token)
-    url = _check_url(invitation.url)
+    url = check_url(invitation.url, pinned=bool(invitation.ca))
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigurationError([f"{data_dir}: cannot be made: {error.strerror}"]) from None
     secret = invitation.secret.get_secret_value()
-    edge_nonce = secrets.token_bytes(NONCE_BYTES)
-    answer = _ask(
-        f"{url}/api/v1/enrolment",
-        {
-            "invite": invitation.invite,
-            "site": invitation.site,
-            "edge": invitation.edge,
-            "edge_nonce": base64.b64encode(edge_nonce).decode(),
-            "proof": hmac.digest(secret, b"edge" + edge_nonce, "sha256").hex(),
-        },
-    )
-    try:
-        hub_nonce = base64.b64decode(answer.hub_nonce, validate=True)
-    except (binascii.Error, ValueError):
-        raise EnrolmentError("the hub's nonce is no base64") from None
-    wanted = hmac.digest(secret, b"hub" + edge_nonce + hub_nonce, "sha256").hex()
-    if not hmac.compare_digest(wanted.encode(), answer.proof.lower().encode()):
+    context = _pin(url, invitation.ca)
+    key, request = make_request() if invitation.ca else (b"", b"")
+    ask = Ask(invitation.site, invitation.edge, invitation.invite, _make_nonce(), request.decode())
+    ask = replace(ask, proof=ask.prove(secret))
+    grant = ask_hub(f"{url}{ENROL_PATH}", ask, Grant, context)
+    if not is_nonce(grant.hub_nonce):
+        raise EnrolmentError(f"the hub's nonce is not base64 of {NONCE_BYTES} bytes")
+    if not fits(grant.prove(secret, ask), grant.proof):
         raise EnrolmentError("whoever answered is not the hub of this invitation")
-    identity = Identity(
-        site=invitation.site,
-        edge=invitation.edge,
-        root_secret=SecretBytes(hmac.digest(secret, b"sanfang root" + edge_nonce + hub_nonce, "sha256")),
-        key_number=answer.key_number,
-        broker=answer.broker,
-    )
+    tls = None
     try:
+        if grant.certificate:
+            check_authority(grant.ca, invitation.ca)
+            tls = BrokerTls(ca=grant.ca, credential=new_credential_file(data_dir))
+            save_credential(tls.credential, key, grant.certificate)
+        identity = Identity(
+            site=invitation.site,
+            edge=invitation.edge,
+            root_secret=SecretBytes(grant.derive_root(secret, ask)),
+            key_number=grant.key_number,
+            broker=BrokerAddress(host=grant.broker_host, port=grant.broker_port, tls=tls),
+            hub_url=url,
+        )
         save_identity(data_dir, identity)
+    except CredentialError as error:
+        raise EnrolmentError(str(error)) from None
+    except ValidationError as error:
+        raise EnrolmentError("; ".join(list_faults("the hub's answer", error))) from None
     except OSError as error:
         raise ConfigurationError([f"{data_dir}: cannot be written: {error.strerror}"]) from None
     return identity
 
 
-def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
-        raise EnrolmentError(f"{url}: enrolment goes over plain HTTP on this machine only, until TLS is there")
-    return url.rstrip("/")
+def renew_credential(identity: Identity, data_dir: Path) -> BrokerTls:
+    """A new key and certificate from the hub, in a file beside the present one, which stays as it is.
+
+    Raises EnrolmentError where the hub refuses or is not ours, CredentialError, OSError.
+    """
+    present = identity.broker.tls
+    if present is None or not identity.hub_url:
+        raise CredentialError("this edge was enrolled without TLS; enrol it anew")
+    url = check_url(identity.hub_url, pinned=True)
+    root_secret = identity.root_secret.get_secret_value()
+    key, request = make_request()
+    ask = RenewalAsk(identity.site, identity.edge, _make_nonce(), request.decode())
+    ask = replace(ask, proof=ask.prove(root_secret))
+    context = make_context(present.ca, read_validity(present.credential), SystemClock().now_us())
+    renewal = ask_hub(f"{url}{RENEW_PATH}", ask, Renewal, context)
+    if not fits(renewal.prove(root_secret, ask), renewal.proof):
+        raise EnrolmentError("whoever answered is not this edge's hub")
+    tls = BrokerTls(ca=renewal.ca, credential=new_credential_file(data_dir))
+    save_credential(tls.credential, key, renewal.certificate)
+    return tls
 
 
-def _is_loopback(host: str) -> bool:
+def _pin(url: str, fingerprint: str) -> ssl.SSLContext | None:
+    if not url.startswith("https:"):
+        return None
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return make_context(fetch_authority(url, fingerprint), None, SystemClock().now_us())
+    except CredentialError as error:
+        raise EnrolmentError(str(error)) from None
 
 
-def _ask(url: str, body: dict[str, Any]) -> _Answer:
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"Content-Type": "application/json", "X-Sanfang": "1"}, method="POST"
-    )
-    # No proxy: what is asked stands on this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=ANSWER_S) as response:
-            return _Answer.model_validate_json(response.read(_ANSWER_BYTES))
-    except urllib.error.HTTPError as error:
-        with error:
-            raise EnrolmentError(f"the hub refuses: {_read_message(error.read(_ANSWER_BYTES))}") from None
-    except OSError as error:
-        raise EnrolmentError(f"the hub at {url} cannot be reached: {error}") from None
-    except ValidationError as error:
-        raise EnrolmentError("; ".join(list_faults("the hub's answer", error))) from None
-
-
-def _read_message(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode("utf-8", "replace")
+def _make_nonce() -> str:
+    return base64.b64encode(secrets.token_bytes(NONCE_BYTES)).decode()

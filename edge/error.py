@@ -29,6 +29,12 @@ class EnrolmentError(EdgeError):
     """The hub did not take this edge in, or could not prove that it is the hub of the invitation."""
 
 
+class CredentialError(EdgeError):
+    """The edge's certificate cannot be used, or was not renewed."""
+
+    retry = True
+
+
 class SpoolError(EdgeError):
     """The spool file cannot be used."""
 

@@ -1,4 +1,4 @@
-"""hub.yaml: where the hub's database, broker, console and configuration are.
+"""hub.yaml: where the hub's database, broker, console, certificates and configuration are.
 
 The environment overrides the file: `SANFANG_DATABASE`, `SANFANG_BROKER_HOST` and so on (`OVERRIDES`).
 Paths are relative to the file. Secrets are typed as secrets and stay out of `repr`.
@@ -10,14 +10,17 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from hub.document import StrictModel, fault, fill_placeholders, parse_document, read_document
 from hub.domain.error import ConfigurationError
 
+PASSPHRASE: Final = "SANFANG_CA_PASSPHRASE"
+"""Environment variable: what opens the certificate authority's key, where that is encrypted."""
 Port = Annotated[int, Field(ge=1, le=65535)]
+_Part = TypeVar("_Part", bound=StrictModel)
 
 
 def _conninfo(value: str) -> str:
@@ -26,13 +29,38 @@ def _conninfo(value: str) -> str:
     return value
 
 
+class ClientTls(StrictModel):
+    """How the hub speaks TLS to the broker: whose certificates it believes, and its own."""
+
+    ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
+    """Where it is not in the certificate's file."""
+
+
+class ServerTls(StrictModel):
+    """The certificate of the API and the console."""
+
+    certificate: Path
+    key: Path | None = None
+    """Where it is not in the certificate's file."""
+
+
 class BrokerSettings(StrictModel):
     """The MQTT broker between edges and hub."""
 
     host: str = Field(min_length=1)
     port: Port = 1883
+    name: str | None = Field(default=None, min_length=1)
+    """What edges call the broker, where it is not `host`."""
     username: str | None = None
     password: SecretStr | None = None
+    tls: ClientTls | None = None
+
+    @property
+    def edges_host(self) -> str:
+        """The broker's name or address as edges reach it."""
+        return self.name or self.host
 
 
 class HttpSettings(StrictModel):
@@ -40,6 +68,25 @@ class HttpSettings(StrictModel):
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8080
+    name: str | None = Field(default=None, min_length=1)
+    """What edges and browsers call the hub, where it is not `host`."""
+    tls: ServerTls | None = None
+
+    @property
+    def url(self) -> str:
+        """The hub's address as edges and browsers write it."""
+        host = self.name or self.host
+        host = f"[{host}]" if ":" in host else host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+
+
+class AuthoritySettings(StrictModel):
+    """The site's own certificate authority (`sanfang ca`)."""
+
+    directory: Path
+    edge_days: int = Field(default=180, ge=90, le=397)
+    """How long an edge's certificate is good; it renews it by itself when a third is left."""
+    server_days: int = Field(default=397, ge=30, le=397)
 
 
 class HubSettings(StrictModel):
@@ -47,7 +94,10 @@ class HubSettings(StrictModel):
 
     database: Annotated[str, Field(repr=False), AfterValidator(_conninfo)]
     broker: BrokerSettings
+    former_broker: BrokerSettings | None = None
+    """While edges move to another broker: the hub listens and speaks there, too, so that they hear of it."""
     http: HttpSettings = HttpSettings()
+    ca: AuthoritySettings | None = None
     sites: tuple[Path, ...] = Field(min_length=1)
     profiles: Path
     rules: Path
@@ -81,17 +131,39 @@ def load_settings(file: Path) -> HubSettings:
 def check_hub(document: Any, file: Path) -> list[str]:
     """Every fault of a hub.yaml document; empty when there is none."""
     settings, faults = _parse(document, file, os.environ)
-    return faults + [f"{file}: {line}" for line in (check_http(settings.http) if settings else [])]
+    return faults + [f"{file}: {line}" for line in (check_exposure(settings) if settings else [])]
+
+
+def check_exposure(settings: HubSettings) -> list[str]:
+    """What leaves this machine goes over TLS: neither passwords nor events cross a network in the clear."""
+    former = [] if settings.former_broker is None else check_broker(settings.former_broker, "former_broker")
+    return check_http(settings.http) + check_broker(settings.broker) + former
 
 
 def check_http(http: HttpSettings) -> list[str]:
-    """Plain HTTP stays on this machine until there is TLS."""
+    """Plain HTTP stays on this machine; a name is needed where the address is everybody's."""
     if is_loopback(http.host):
         return []
+    if http.tls is None:
+        return [
+            f"http.host: {http.host!r} can be reached from other machines, and passwords would cross the"
+            " network in the clear; add http.tls (`sanfang ca issue`), or use 127.0.0.1"
+        ]
+    if http.name is None and http.host in ("0.0.0.0", "::"):
+        return [f"http.name: is missing and {http.host} is nobody's address; write what edges call this hub"]
+    return []
+
+
+def check_broker(broker: BrokerSettings, section: str = "broker") -> list[str]:
+    """Plain MQTT stays on this machine."""
+    if broker.tls is not None:
+        return []
     return [
-        f"http.host: {http.host!r} can be reached from other machines, and there is no TLS yet: passwords would"
-        " cross the network in the clear; use 127.0.0.1"
-    ]
+        f"broker.{field}: {host!r} is another machine, and what the edges say would cross the network in the"
+        " clear; add broker.tls (`sanfang ca issue`), or use 127.0.0.1"
+        for field, host in (("host", broker.host), ("name", broker.edges_host))
+        if not is_loopback(host)
+    ][:1]
 
 
 def is_loopback(host: str) -> bool:
@@ -128,15 +200,29 @@ def _override(document: dict[str, Any], environment: Mapping[str, str]) -> dict[
 
 
 def _resolve(settings: HubSettings, base: Path) -> HubSettings:
+    broker, http, authority = settings.broker, settings.http, settings.ca
+    former = settings.former_broker
     return settings.model_copy(
         update={
             "sites": tuple(base / site for site in settings.sites),
+            "broker": broker.model_copy(update={"tls": _resolve_model(broker.tls, base)}),
+            "former_broker": former and former.model_copy(update={"tls": _resolve_model(former.tls, base)}),
+            "http": http.model_copy(update={"tls": _resolve_model(http.tls, base)}),
+            "ca": _resolve_model(authority, base),
             **{
                 name: base / getattr(settings, name)
                 for name in ("profiles", "rules", "plans", "run_dir", "data_dir")
             },
         }
     )
+
+
+def _resolve_model(model: _Part | None, base: Path) -> _Part | None:
+    """The same with every path that it names made absolute."""
+    if model is None:
+        return None
+    paths = {name: base / value for name, value in model if isinstance(value, Path)}
+    return model.model_copy(update=paths)
 
 
 def _check_paths(settings: HubSettings, file: Path) -> list[str]:

@@ -244,6 +244,8 @@ def load_site_model(connection: Connection, site: str) -> SiteModel:
                     for address, details in row["configuration"].get("addresses", {}).items()
                     if details.get("zone")
                 },
+                writes=frozenset(row["configuration"].get("writes", ())),
+                addresses=tuple(sorted(row["configuration"].get("addresses", {}))),
             )
             for row in devices
         },
@@ -311,3 +313,14 @@ def save_enrolment(
     if row is None:
         raise AssertionError("an invitation names an edge")
     return int(row[0])
+
+
+def remove_enrolment(connection: Connection, site: str, edge: str) -> bool:
+    """Take an edge's root secret away, and every invitation that it could still use; whether it had one."""
+    connection.execute("DELETE FROM invite WHERE site = %s AND edge = %s AND used_at IS NULL", (site, edge))
+    row = connection.execute(
+        "UPDATE edge SET root_secret = NULL WHERE site = %s AND edge = %s AND root_secret IS NOT NULL"
+        " RETURNING edge",
+        (site, edge),
+    ).fetchone()
+    return row is not None

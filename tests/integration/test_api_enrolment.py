@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from msgspec import structs
 
+from adapters.contract.enrolment import Ask
 from edge.enrolment import enrol_edge
 from edge.error import EnrolmentError
 from hub.app import invite
@@ -39,15 +40,9 @@ def read(token: str) -> dict[str, Any]:
 
 
 def ask(api: RunningApi, document: dict[str, Any], **changes: str) -> httpx2.Response:
-    nonce = b"n" * 32
-    secret = base64.b64decode(document["secret"])
-    body = {
-        "invite": document["invite"],
-        "site": document["site"],
-        "edge": document["edge"],
-        "edge_nonce": base64.b64encode(nonce).decode(),
-        "proof": hmac.digest(secret, b"edge" + nonce, "sha256").hex(),
-    }
+    nonce = base64.b64encode(b"n" * 32).decode()
+    said = Ask(document["site"], document["edge"], document["invite"], nonce, "")
+    body = {**structs.asdict(said), "proof": said.prove(base64.b64decode(document["secret"]))}
     return httpx2.post(f"{api.url}/api/v1/enrolment", json={**body, **changes}, trust_env=False)
 
 
@@ -78,6 +73,8 @@ def test_our_own_edge_enrols_once(api: RunningApi, token: str, database: str, tm
         ({"edge": "e2"}, 403),
         ({"site": "other"}, 403),
         ({"edge_nonce": "short"}, 422),
+        ({"edge_nonce": base64.b64encode(b"o" * 32).decode()}, 403),
+        ({"request": "another key"}, 403),
         ({"proof": "no hex"}, 422),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 import secrets
 import threading
@@ -12,9 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
+from adapters.contract.enrolment import Ask, Grant
 from edge.app import enrol
 from edge.configuration import load_identity
 from edge.error import ConfigurationError
@@ -30,6 +31,8 @@ class HubDesk(ThreadingHTTPServer):
         self.bodies: list[bytes] = []
         self.used = False
         self.lies = False
+        self.changes: dict[str, Any] = {}
+        """What somebody on the way changes in the answer."""
 
     def token(self, **changes: Any) -> str:
         document = {
@@ -51,27 +54,19 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append(body)
-        request = json.loads(body)
-        edge_nonce = base64.b64decode(request["edge_nonce"])
-        wanted = hmac.digest(self.server.secret, b"edge" + edge_nonce, "sha256").hex()
-        if self.path != "/api/v1/enrolment" or request["proof"] != wanted:
+        ask = msgspec.json.decode(body, type=Ask)
+        if self.path != "/api/v1/enrolment" or ask.proof != ask.prove(self.server.secret):
             self.answer(403, {"code": "not_invited", "message": "the proof does not fit"})
             return
         if self.server.used:
             self.answer(409, {"code": "refused", "message": "the invitation was used already"})
             return
         self.server.used = True
-        hub_nonce = secrets.token_bytes(32)
-        self.server.root_secret = hmac.digest(
-            self.server.secret, b"sanfang root" + edge_nonce + hub_nonce, "sha256"
-        )
+        nonce = base64.b64encode(secrets.token_bytes(32)).decode()
+        grant = Grant(nonce, 3, "127.0.0.1", 1883, "", "")
+        self.server.root_secret = grant.derive_root(self.server.secret, ask)
         secret = b"a liar's" if self.server.lies else self.server.secret
-        answer = {
-            "hub_nonce": base64.b64encode(hub_nonce).decode(),
-            "proof": hmac.digest(secret, b"hub" + edge_nonce + hub_nonce, "sha256").hex(),
-            "key_number": 3,
-            "broker": {"host": "127.0.0.1", "port": 1883},
-        }
+        answer = {**msgspec.structs.asdict(grant), "proof": grant.prove(secret, ask), **self.server.changes}
         self.answer(200, answer)
 
     def answer(self, status: int, document: dict[str, Any]) -> None:
@@ -135,10 +130,29 @@ def test_a_liar_in_the_hubs_place_is_found_out(desk: HubDesk, config: Path) -> N
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"key_number": 4},
+        {"broker_host": "10.0.0.1"},
+        {"broker_port": 1884},
+        {"certificate": "another"},
+        {"ca": "another"},
+        {"hub_nonce": base64.b64encode(b"n" * 32).decode()},
+    ],
+)
+def test_every_word_of_the_answer_is_proved(desk: HubDesk, config: Path, changes: dict[str, Any]) -> None:
+    desk.changes = changes
+    with pytest.raises(ConfigurationError, match="not the hub"):
+        enrol(desk.token(), config)
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"url": "http://hub.example:80"}, "this machine only"),
-        ({"url": "https://127.0.0.1:80"}, "this machine only"),
+        ({"url": "https://127.0.0.1:80"}, "lacks the authority's fingerprint"),
+        ({"url": "https://127.0.0.1:1", "ca": "0" * 64}, "cannot be reached"),
+        ({"ca": "0" * 10}, "token: ca"),
         ({"url": "http://127.0.0.1:1"}, "cannot be reached"),
         ({"v": 2}, "token: v"),
         ({"secret": "%%"}, "no invitation token"),
