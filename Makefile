@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench services console clean
+.PHONY: help demo test check bench chaos services console clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,9 @@ check: $(VENV)/.develops  ## style, types, walls between packages, nothing priva
 
 bench: $(VENV)/.develops console  ## latency, throughput and memory of the street on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: $(VENV)/.develops console  ## break everything while thousands of devices speak: ROUNDS=200 SEED=7 FAULTS=kill_hub,…
+	@$(BIN)/python -m tests.chaos
 
 services: $(VENV)/.develops  ## set up the real services for the tests (TimescaleDB, Mosquitto, Chromium)
 	@$(BIN)/python -m tests.services
