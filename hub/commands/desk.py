@@ -11,14 +11,17 @@ from typing import Any, Final
 from adapters.contract.command import derive_command
 from adapters.contract.vocabulary import COMMAND_KINDS
 from hub.domain.command import (
+    OPPOSITE,
     RESULT_ACTIONS,
     Actuator,
     Command,
     CommandAction,
     CommandState,
     Precedence,
+    ReflexDone,
     Standing,
     decide_command,
+    find_given,
     next_command_state,
 )
 from hub.domain.consequence import Consequence, OrderDevices
@@ -38,6 +41,8 @@ from hub.store.command import (
 from hub.store.turn import Turn
 from hub.store.zone import building_of, zones_below
 
+REFLEX_RESULT: Final = timedelta(seconds=30)
+"""An edge tries a reflex for so long; then its result must come."""
 PERSON_EXPIRY: Final = timedelta(seconds=30)
 GRACE: Final = timedelta(seconds=15)
 """How long after its expiry the result of a command that was sent is still awaited."""
@@ -70,6 +75,50 @@ def send_command(turn: Turn, verdict: SendCommand) -> list[Consequence]:
     )
     _request(turn, command, find_actuator(turn.connection, turn.site, command.device))
     return []
+
+
+def record_reflex(turn: Turn, done: ReflexDone) -> None:
+    """What an edge does by its own reflex table: taken over as accepted, under its own id, never sent.
+
+    Pending commands that it undoes are superseded. Known already (the hub judged first, or it is told again):
+    it is accepted where it was still to be answered, and nothing else changes.
+    """
+    known = find_command(turn.connection, turn.site, done.command)
+    if known is not None:
+        if known.state in (CommandState.REQUESTED, CommandState.SENT):
+            _move(turn, known, CommandAction.ACCEPT, f"by a reflex of edge {done.edge}")
+        return
+    command = Command(
+        site=turn.site,
+        command=done.command,
+        device=done.device,
+        address=done.address,
+        kind=done.kind,
+        parameters=dict(done.parameters),
+        precedence=done.precedence,
+        state=next_command_state(CommandState.REQUESTED, CommandAction.ACCEPT),
+        source=f"reflex:{done.rule}",
+        requested_at=min(done.at, turn.at),
+        # From now: its result follows in the same lane, however long ago it happened.
+        expires_at=turn.at + REFLEX_RESULT,
+        reason=f"reflex {done.rule} at edge {done.edge}",
+    )
+    for other in commands_at(turn.connection, turn.site, command.device, command.address):
+        undone = other.kind in OPPOSITE.get(command.kind, ()) and other.precedence > command.precedence
+        if undone and other.state in (CommandState.REQUESTED, CommandState.SENT):
+            _move(turn, other, CommandAction.SUPERSEDE, f"by reflex {command.command}")
+    insert_command(turn.connection, command)
+    _journal(
+        turn,
+        "command.accepted",
+        command,
+        reason=command.reason,
+        parameters=dict(command.parameters),
+        rule=done.rule,
+        rule_version=done.version,
+        evidence=list(done.evidence),
+        edge=done.edge,
+    )
 
 
 def order_devices(turn: Turn, order: OrderDevices) -> list[Command]:
@@ -154,10 +203,11 @@ def mark_sent(turn: Turn, command_id: str) -> bool:
     return True
 
 
-def apply_result(turn: Turn, command_id: str, state: str, detail: str) -> bool:
+def apply_result(turn: Turn, command_id: str, state: str, detail: str, edge: str) -> bool:
     """What the edge says became of a command; False where nothing changed.
 
-    A word that does not fit (a second one, or one after the end) changes nothing and is journaled.
+    A word that does not fit (a second one, one after the end, one of an edge that does not serve the device)
+    changes nothing and is journaled. A late word about a command that was given up is the truth and counts.
     Raises InvalidAct for a state that no edge may report.
     """
     action = RESULT_ACTIONS.get(state)
@@ -169,6 +219,11 @@ def apply_result(turn: Turn, command_id: str, state: str, detail: str) -> bool:
         return False
     if command.state.value == state:
         return False
+    if command.edge != edge:
+        _journal(turn, "command.contradicted", command, reported=state, by_edge=edge)
+        return False
+    if action is CommandAction.ACCEPT and command.state is CommandState.UNCONFIRMED:
+        return False  # that it arrived at all says nothing yet; the outcome follows
     try:
         _move(turn, command, action, detail)
     except IllegalTransition:
@@ -198,6 +253,9 @@ def _request(turn: Turn, command: Command, actuator: Actuator | None) -> Command
     if known is not None:
         return known
     standing = Standing(commands_at(turn.connection, turn.site, command.device, command.address))
+    given = find_given(command, standing, turn.at)
+    if given is not None:
+        return _take_over(turn, given, command)
     if command.kind == "door.restore" and actuator is not None:
         building = building_of(
             turn.connection, turn.site, actuator.addresses.get(command.address, actuator.zone)
@@ -221,6 +279,17 @@ def _request(turn: Turn, command: Command, actuator: Actuator | None) -> Command
     insert_command(turn.connection, command)
     _journal(turn, "command.requested", command, reason=command.reason, parameters=dict(command.parameters))
     return command
+
+
+def _take_over(turn: Turn, given: Command, wish: Command) -> Command:
+    """The order is given already: it counts for the incident too, and with the higher of both ranks."""
+    taken = replace(
+        given, precedence=min(given.precedence, wish.precedence), incident=given.incident or wish.incident
+    )
+    if taken != given:
+        save_command(turn.connection, taken)
+        _journal(turn, "command.taken_over", taken, by=wish.source, reason=wish.reason)
+    return taken
 
 
 def _move(turn: Turn, command: Command, action: CommandAction, detail: str = "") -> Command:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -55,8 +55,12 @@ COMMAND_TABLE: Final = build(
         ((_K.REQUESTED, _K.SENT, _K.ACCEPTED), CommandAction.CONFIRM, _K.CONFIRMED, _ONE),
         ((_K.REQUESTED, _K.SENT, _K.ACCEPTED), CommandAction.LEAVE_UNCONFIRMED, _K.UNCONFIRMED, _ONE),
         ((_K.REQUESTED, _K.SENT, _K.ACCEPTED), CommandAction.FAIL, _K.FAILED, _ONE),
-        # The device's own feedback may come after we gave up waiting; it is the truth.
-        ((_K.UNCONFIRMED,), CommandAction.CONFIRM, _K.CONFIRMED, _ONE),
+        # The word of the edge or the device may come after we gave up waiting; it is the truth.
+        ((_K.UNCONFIRMED, _K.EXPIRED), CommandAction.CONFIRM, _K.CONFIRMED, _ONE),
+        ((_K.EXPIRED,), CommandAction.LEAVE_UNCONFIRMED, _K.UNCONFIRMED, _ONE),
+        ((_K.UNCONFIRMED, _K.EXPIRED), CommandAction.FAIL, _K.FAILED, _ONE),
+        ((_K.UNCONFIRMED,), CommandAction.EXPIRE, _K.EXPIRED, _ONE),
+        ((_K.UNCONFIRMED, _K.EXPIRED), CommandAction.REFUSE, _K.REFUSED, _ONE),
     ]
 )
 """The whole life of a command (vocabulary, "Command"); what is absent is illegal."""
@@ -107,6 +111,10 @@ OPPOSITE: Final[dict[str, frozenset[str]]] = {
     "output.off": frozenset({"output.on"}),
 }
 """Commands to one address that undo each other: the one that wins supersedes the other."""
+SILENCING: Final = frozenset({"siren.off", "strobe.off", "broadcast.stop"})
+"""Commands that end a noise; the commander may, by name, even where fire linkage began it."""
+GIVEN_WITHIN: Final = timedelta(seconds=60)
+"""For so long an order of a rule or plan need not be repeated where the same one stands already."""
 
 
 def next_command_state(state: CommandState, action: CommandAction) -> CommandState:
@@ -127,7 +135,8 @@ class Command:
     precedence: Precedence
     state: CommandState
     source: str
-    """`rule:<name>`, `plan:<name>` or `person:<account>`."""
+    """`rule:<name>`, `reflex:<name>` (the same rule, performed by the edge itself), `plan:<name>` or
+    `person:<account>`."""
     requested_at: datetime
     expires_at: datetime
     reason: str = ""
@@ -136,6 +145,25 @@ class Command:
     sent_at: datetime | None = None
     finished_at: datetime | None = None
     edge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReflexDone:
+    """A command that an edge performs by its own reflex table, as it told of it."""
+
+    command: str
+    edge: str
+    rule: str
+    version: int
+    device: str
+    address: str
+    kind: str
+    parameters: Mapping[str, str | int | float | bool]
+    precedence: Precedence
+    evidence: tuple[str, ...]
+    """Ids of events: first the one that brought it about."""
+    at: datetime
+    """When that event was observed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +217,22 @@ def decide_command(command: Command, device: Actuator | None, standing: Standing
     )
 
 
+def find_given(command: Command, standing: Standing, at: datetime) -> Command | None:
+    """The same order, given a moment ago at that address and neither undone since nor failed: it is taken
+    over instead of being sent again. A person's order always goes.
+    """
+    if command.source.startswith("person:"):
+        return None
+    opposite = OPPOSITE.get(command.kind, frozenset())
+    for other in standing.commands:
+        if other.kind in opposite:
+            return None
+        if other.kind == command.kind and dict(other.parameters) == dict(command.parameters):
+            good = other.state.pending or other.state is CommandState.CONFIRMED
+            return other if good and at - other.requested_at <= GIVEN_WITHIN else None
+    return None
+
+
 def _refuse(command: Command, device: Actuator | None, at: datetime) -> str:
     if device is None or not device.active:
         return f"there is no device {command.device}"
@@ -215,10 +259,13 @@ def _outrank(command: Command, standing: Standing) -> str:
             else ""
         )
     opposite = OPPOSITE.get(command.kind, frozenset())
+    rank = command.precedence
+    if command.kind in SILENCING and rank is Precedence.COMMANDER:
+        rank = Precedence.FIRE_LINKAGE
     for other in standing.commands:
         if other.kind == "door.restore" and not other.state.pending:
             return ""  # what stood before was given back
-        if other.kind in opposite and other.precedence < command.precedence and _stands(other):
+        if other.kind in opposite and other.precedence < rank and _stands(other):
             return (
                 f"{other.kind} of higher rank ({other.precedence.name.lower().replace('_', ' ')},"
                 f" command {other.command}) is in force"

@@ -211,6 +211,10 @@ class DeviceFact:
     edge: str
     address_zones: Mapping[str, str] = field(default_factory=dict)
     """Zone of an address (a detector on a panel) where it is not the device's own."""
+    writes: frozenset[str] = frozenset()
+    """Command kinds that its configuration allows."""
+    addresses: tuple[str, ...] = ()
+    """Sub-addresses that the site names; none where the device is one thing."""
 
 
 @dataclass(frozen=True, slots=True)

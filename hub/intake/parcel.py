@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from hub.domain.command import ReflexDone
 from hub.domain.judgement import Input
 from hub.store.cursor import LaneKey, TombstoneRow
 from hub.store.event import EventRow
@@ -55,6 +56,7 @@ class Parcel:
     events: list[EventRow] = field(default_factory=list)
     blocks: list[ReadingBlock] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
+    reflexes: list[ReflexDone] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     held: list[QuarantineRow] = field(default_factory=list)
     tombstones: list[TombstoneRow] = field(default_factory=list)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.contract.vocabulary import KINDS, Quality
-from hub.commands.desk import apply_result
+from hub.commands.desk import apply_result, record_reflex
 from hub.dispatch.verdict import apply_verdicts
 from hub.domain.judgement import ActInput, EventInput, Input, Verdict
 from hub.domain.moment import microseconds
@@ -65,7 +65,7 @@ class Judged:
     def needs_turn(self) -> bool:
         """Whether writing it touches the site's domain state or journal."""
         parcel = self.parcel
-        return bool(self.verdicts or parcel.results or parcel.journal or parcel.held)
+        return bool(self.verdicts or parcel.reflexes or parcel.results or parcel.journal or parcel.held)
 
 
 def write_in_turn(connection: Connection, held: HeldSite, parcel: Parcel, court: Court) -> list[int]:
@@ -103,8 +103,11 @@ def write_judged(
     parcel, site, at = judged.parcel, held.site, judged.parcel.recorded_at
     turn = Turn(connection, site, at)
     _write_rows(connection, held, judged)
+    # Before the verdicts: what the edge does by itself is not ordered a second time.
+    for reflex in parcel.reflexes:
+        record_reflex(turn, reflex)
     for result in parcel.results:
-        apply_result(turn, result.command, result.state, result.detail)
+        apply_result(turn, result.command, result.state, result.detail, result.edge)
     if judged.verdicts:
         apply_verdicts(connection, site, judged.verdicts, at=at, book=court.book)
     if judged.position is not None:

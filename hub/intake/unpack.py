@@ -16,18 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from adapters.contract.codec import decode_item, encode_payload
+from adapters.contract.command import derive_command
 from adapters.contract.error import MalformedItem, WireError
 from adapters.contract.message import (
     Event,
     EventItem,
     ReadingColumns,
     ReadingsItem,
+    Reflex,
     ResultItem,
     pack_readings,
     unpack_readings,
 )
 from adapters.contract.topic import NAME
-from adapters.contract.vocabulary import POINTS, Lane, Quality
+from adapters.contract.vocabulary import POINTS, REFLEX_COMMANDS, Lane, Quality
+from hub.domain.command import Precedence, ReflexDone
 from hub.domain.judgement import DeviceFact, EventInput, ReadingInput, SiteModel
 from hub.domain.moment import microseconds
 from hub.intake.clock import EdgeTime, edge_time, event_time, is_late, moment, moment_or_none, reading_times
@@ -41,6 +44,8 @@ _MOST_ADDRESS: Final = 255
 _FAR: Final = 2**62
 """Beyond any calendar, and still far from the end of 64 bits."""
 _MOST_IDENTITY: Final = 1_000
+_MOST_SIGNS: Final = 64
+_PRECEDENCES: Final = frozenset(int(rank) for rank in Precedence)
 _RESULTS: Final = frozenset({"accepted", "confirmed", "unconfirmed", "failed", "expired", "refused"})
 
 
@@ -202,6 +207,58 @@ def _take_events(parcel: Parcel, book: SeriesBook, origin: Origin, item: EventIt
             alone = encode_payload(EventItem([event]))
             known = event.device if event.device in book.model.devices else ""
             hold(parcel, origin, alone, error, device=known, ordinal=origin.ordinal + index)
+    if item.reflexes:
+        _take_reflexes(parcel, book.model, origin, item)
+
+
+def _take_reflexes(parcel: Parcel, model: SiteModel, origin: Origin, item: EventItem) -> None:
+    """What the edge does because of these events; one that cannot be is held alone, the events are taken."""
+    at = _edge_time(parcel.recorded_at, origin, item.events[0].edge_at).at if item.events else None
+    for reflex in item.reflexes:
+        fault = check_address(model, origin.edge, reflex.device, reflex.address)
+        error: WireError | None = Misaddressed(fault) if fault else None
+        if error is None and at is None:
+            error = MalformedItem("reflexes: stand without the event that brought them about")
+        if error is None and (fault := find_reflex_fault(origin.edge, reflex)):
+            error = MalformedItem(fault)
+        if error is None and at is not None:
+            parcel.reflexes.append(
+                ReflexDone(
+                    command=reflex.command,
+                    edge=origin.edge,
+                    rule=reflex.rule,
+                    version=reflex.version,
+                    device=reflex.device,
+                    address=reflex.address,
+                    kind=reflex.kind,
+                    parameters={name: _storable(value) for name, value in reflex.parameters.items()},
+                    precedence=Precedence(reflex.precedence),
+                    evidence=tuple(reflex.evidence),
+                    at=moment(at),
+                )
+            )
+        elif error is not None:
+            alone = encode_payload(EventItem([], [reflex]))
+            known = reflex.device if reflex.device in model.devices else ""
+            hold(parcel, origin, alone, error, device=known, ordinal=origin.ordinal + len(item.events))
+
+
+def find_reflex_fault(edge: str, reflex: Reflex) -> str:
+    """Why this cannot be a reflex of the edge; empty where it can. Its id proves rule, version, evidence and
+    device: an edge can take over no other command under it.
+    """
+    if reflex.kind not in REFLEX_COMMANDS:
+        return f"reflex: {reflex.kind[:80]!r} is none of {', '.join(sorted(REFLEX_COMMANDS))}"
+    if not NAME.fullmatch(reflex.rule) or reflex.precedence not in _PRECEDENCES:
+        return f"reflex: rule {reflex.rule[:80]!r} of rank {reflex.precedence} cannot be"
+    evidence = reflex.evidence[:_MOST_SIGNS]
+    if len(evidence) < len(reflex.evidence) or not evidence:
+        return f"reflex: {len(reflex.evidence)} events as evidence; 1 to {_MOST_SIGNS}"
+    if not all(each.startswith(f"{edge}/") and len(each) <= _MOST_ADDRESS for each in evidence):
+        return "reflex: its evidence is not of this edge"
+    source = f"rule:{reflex.rule}"
+    wanted = derive_command(source, reflex.version, evidence[0], reflex.device, reflex.address, reflex.kind)
+    return "" if reflex.command == wanted else "reflex: its id is not that of its rule and evidence"
 
 
 def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, event: Event) -> None:
@@ -221,7 +278,7 @@ def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, ev
         observed_at=moment(time.observed_at),
         recorded_at=parcel.recorded_at,
         late=is_late(origin.age_ms),
-        attributes={name: _storable(value) for name, value in event.attributes.items()},
+        attributes=_attributes(event),
     )
     parcel.inputs.append(taken)
     parcel.events.append(
@@ -357,6 +414,13 @@ def _take_result(parcel: Parcel, origin: Origin, item: ResultItem) -> None:
 
 def _edge_time(recorded_at: datetime, origin: Origin, edge_at: int) -> EdgeTime:
     return edge_time(edge_at, origin.age_ms, microseconds(recorded_at), origin.offset_us)
+
+
+def _attributes(event: Event) -> dict[str, str | int | float | bool]:
+    kept = {name: _storable(value) for name, value in event.attributes.items()}
+    if event.replayed:
+        kept["replayed"] = True
+    return kept
 
 
 def _storable(value: str | int | float | bool) -> str | int | float | bool:

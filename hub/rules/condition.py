@@ -31,6 +31,11 @@ class Change(Enum):
     """Older than what was last seen, and an end: nothing follows from it."""
 
 
+def is_replayed(event: EventInput) -> bool:
+    """Does it come out of a memory (a broker's retained message)? Then nothing acts on it (invariant 14)."""
+    return event.attributes.get("replayed") is True
+
+
 def key_of(device: str, address: str, kind: str) -> str:
     """The memory's subject of a condition; a device's name holds no bar."""
     return f"{device}|{address}|{kind}"

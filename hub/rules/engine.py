@@ -47,8 +47,9 @@ _ORDER: Final[dict[type, int]] = {
     ClearAlarm: 1,
     EscalateAlarms: 2,
     OpenHazard: 3,
-    OpenIncident: 4,
-    SendCommand: 5,
+    # Before the plan: its first step finds the order given and takes it over.
+    SendCommand: 4,
+    OpenIncident: 5,
 }
 
 

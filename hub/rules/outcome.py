@@ -22,7 +22,7 @@ from hub.domain.judgement import (
     SiteModel,
     Verdict,
 )
-from hub.rules.field import CommandKind, Duration, EventKind, LocalText, Name, Scalar
+from hub.rules.field import CommandKind, Duration, EventKind, Family, LocalText, Name, Scalar
 
 
 class AlarmOutcome(StrictModel):
@@ -59,13 +59,47 @@ class IncidentOutcome(StrictModel):
 
 
 class CommandOutcome(StrictModel):
-    """An order to the device itself or to a named one."""
+    """An order to the device itself, to a named one, or to every device of a family around the evidence whose
+    configuration allows it.
+    """
 
     kind: CommandKind
     device: Name | None = None
     address: str = ""
+    family: Family | None = None
+    zone: Literal["own", "room", "floor", "building", "site"] = "building"
+    """How far around the evidence the devices of the family stand."""
     parameters: Mapping[str, Scalar] = Field(default={})
     expires: Duration = timedelta(seconds=30)
+
+    @model_validator(mode="after")
+    def _one_target(self) -> CommandOutcome:
+        if self.device is not None and self.family is not None:
+            raise ValueError("family: stands beside a device; name the one or the other")
+        if "zone" in self.model_fields_set and self.family is None:
+            raise ValueError("zone: is for a family of devices; add `family` or remove it")
+        if self.address and self.device is None:
+            raise ValueError("address: is an address of a named device; add `device` or remove it")
+        if self.family == "fire_alarm":
+            raise ValueError("family: fire_alarm is only read, never commanded; remove it")
+        return self
+
+    def targets(self, model: SiteModel, zone: str | None) -> tuple[tuple[str, str], ...]:
+        """(device, address) of every device of the family around this zone; the named one where one is named.
+        None where the site has none of them: rules are written for many sites.
+        """
+        if self.device is not None:
+            return ((self.device, self.address),) if self.device in model.devices else ()
+        around = zone if self.zone == "own" else model.zone_around(zone, self.zone)
+        found = []
+        for name, fact in sorted(model.devices.items()):
+            if fact.family != self.family or self.kind not in fact.writes:
+                continue
+            for address in fact.addresses or ("",):
+                path = model.zone_path(model.zone_of(name, address))
+                if self.zone == "site" or (around is not None and around in path):
+                    found.append((name, address))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +148,8 @@ class Verdicts:
         self._verifies = verifies
         self._response = outcomes.alarm.response.texts() if outcomes.alarm else {}
         self._title = outcomes.hazard.title.texts() if outcomes.hazard else {}
+        self._found: dict[tuple[str | None, ...], tuple[tuple[str, str], ...]] = {}
+        """Targets by command and zone: places are few, and the model stays as it is."""
 
     def condition(self, kind: str) -> str:
         """The condition under which the alarm stands."""
@@ -135,7 +171,9 @@ class Verdicts:
         if outcomes.incident is not None:
             out.append(self._incident(outcomes.incident, finding))
         if finding.acting and not finding.late:
-            out.extend(self._command(each, finding) for each in outcomes.commands)
+            for command in outcomes.commands:
+                for device, address in self._targets(command, finding):
+                    out.append(self._command(command, device, address, finding))
 
     def _alarm(self, alarm: AlarmOutcome, finding: Finding) -> Verdict:
         return RaiseAlarm(
@@ -186,16 +224,29 @@ class Verdicts:
             return None
         return zone if where == "own" else self._model.zone_around(zone, where)
 
-    def _command(self, command: CommandOutcome, finding: Finding) -> Verdict:
-        evidence = finding.evidence
+    def _targets(self, command: CommandOutcome, finding: Finding) -> tuple[tuple[str, str], ...]:
+        if command.device is None and command.family is None:
+            return ((finding.evidence.device or "", finding.evidence.address or ""),)
+        key = (command.kind, command.device, command.address, command.family, command.zone, finding.zone)
+        targets = self._found.get(key)
+        if targets is None:
+            targets = self._found[key] = command.targets(self._model, finding.zone)
+        return targets
+
+    def _command(self, command: CommandOutcome, device: str, address: str, finding: Finding) -> Verdict:
         return SendCommand(
             rule=self._ref,
-            device=command.device or evidence.device or "",
-            address=command.address if command.device else (evidence.address or ""),
+            device=device,
+            address=address,
             kind=command.kind,
             parameters=command.parameters,
-            precedence=Precedence.FIRE_LINKAGE if self._verifies else Precedence.SCHEDULE,
+            precedence=rank_of(verifies=self._verifies),
             expires_in=command.expires,
-            evidence=evidence,
+            evidence=finding.evidence,
             reason=f"rule {self._ref.rule}",
         )
+
+
+def rank_of(*, verifies: bool) -> Precedence:
+    """The rank of a rule's commands: a verified fire outranks everything; any other rule nobody."""
+    return Precedence.FIRE_LINKAGE if verifies else Precedence.SCHEDULE

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from adapters.contract.vocabulary import KINDS, REFLEX_COMMANDS, Lane
 from hub.domain.alarm import nature_of
 from hub.domain.command import OPENING
 from hub.domain.judgement import (
@@ -40,6 +41,8 @@ class Rule(Outcomes):
     why: Words
     """The standard or the practice that asks for it."""
     scope: Scope = Scope()
+    reflex: bool = False
+    """Its commands are also pushed down to the edges, which perform them with the hub or the line down."""
 
     @property
     def verifies(self) -> bool:
@@ -57,7 +60,30 @@ class Rule(Outcomes):
                     f"commands[{number}].kind: {command.kind} needs the panel's own start"
                     " (fire.output_started) or two independent devices (a `together` rule); leave it to a plan"
                 )
-        return found
+        return [*found, *self.reflex_faults()] if self.reflex else found
+
+    def reflex_faults(self) -> list[str]:
+        """Why the rule cannot be a reflex; kinds of rules that can override it."""
+        return [f"reflex: a rule of kind {self.kind} needs the hub; remove the mark (event and together can)"]
+
+
+def find_reflex_faults(rule: Rule, kinds: Iterable[str]) -> list[str]:
+    """What hinders a rule on these event kinds from running at an edge, beyond its own kind's reasons."""
+    found = []
+    if not rule.commands:
+        found.append("reflex: has no commands to perform; add `commands`, or remove the mark")
+    for kind in kinds:
+        if KINDS[kind].lane is not Lane.ALARM:
+            found.append(f"reflex: {kind} does not ride the alarm lane; remove the kind or the mark")
+    for number, command in enumerate(rule.commands):
+        if command.kind not in REFLEX_COMMANDS:
+            found.append(
+                f"commands[{number}].kind: {command.kind} is not safe to do twice, so no reflex; use one of"
+                f" {', '.join(sorted(REFLEX_COMMANDS))}, or remove the mark"
+            )
+        if command.device is None and command.family is None:
+            found.append(f"commands[{number}]: names nothing that an edge could know; add device or family")
+    return found
 
 
 class Judge:

@@ -175,6 +175,10 @@ class SiteConfiguration(StrictModel):
     shifts: tuple[ShiftConfiguration, ...] = ()
     escalation: EscalationConfiguration = EscalationConfiguration()
 
+    @property
+    def profiles_by_device(self) -> dict[str, str]:
+        return {device.device: device.profile for device in self.devices}
+
 
 def load_site(file: Path) -> SiteConfiguration:
     """A site.yaml; raises ConfigurationError with every fault."""

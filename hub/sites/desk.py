@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,16 +24,22 @@ def apply_configuration(
     configuration: SiteConfiguration,
     profiles: Mapping[str, Mapping[str, Any]],
     *,
+    reflexes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     actor: str,
     at: datetime,
 ) -> int | None:
     """Bring a site's rows and its edges' settings to the configuration, in one transaction and turn.
+    `reflexes`: the reflex table of each edge, as the rule book gives it.
 
     Returns the new version, journaled as `configuration.applied`, or None where nothing changed. Devices
     that vanished become inactive: their history stays. Raises StoreUnavailable.
     """
     site = configuration.site
-    documents = {edge.edge: settings_document(configuration, edge, profiles) for edge in configuration.edges}
+    tables = reflexes or {}
+    documents = {
+        edge.edge: settings_document(configuration, edge, profiles, tables.get(edge.edge, ()))
+        for edge in configuration.edges
+    }
     digest = hashlib.sha256(
         canonical({"site": configuration.model_dump(mode="json", by_alias=True), "edges": documents}).encode()
     ).hexdigest()
@@ -71,9 +77,12 @@ def apply_configuration(
 
 
 def settings_document(
-    configuration: SiteConfiguration, edge: EdgeConfiguration, profiles: Mapping[str, Mapping[str, Any]]
+    configuration: SiteConfiguration,
+    edge: EdgeConfiguration,
+    profiles: Mapping[str, Mapping[str, Any]],
+    reflexes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The JSON document that an edge gets: its connections, its devices and their profiles, whole."""
+    """The JSON document that an edge gets, whole: connections, devices, their profiles, reflexes."""
     devices = [device for device in configuration.devices if device.edge == edge.edge]
     return {
         "site": configuration.site,
@@ -93,7 +102,7 @@ def settings_document(
             for device in devices
         ],
         "profiles": {name: profiles[name] for name in sorted({device.profile for device in devices})},
-        "reflexes": [],
+        "reflexes": list(reflexes),
     }
 
 

@@ -30,8 +30,9 @@ def insert_command(connection: Connection, command: Command) -> bool:
 def save_command(connection: Connection, command: Command) -> None:
     """Write what may change in a command's life."""
     connection.execute(
-        "UPDATE command SET state = %(state)s, detail = %(detail)s, sent_at = %(sent_at)s,"
-        " finished_at = %(finished_at)s WHERE site = %(site)s AND command = %(command)s",
+        "UPDATE command SET state = %(state)s, detail = %(detail)s, precedence = %(precedence)s,"
+        " incident = %(incident)s, sent_at = %(sent_at)s, finished_at = %(finished_at)s"
+        " WHERE site = %(site)s AND command = %(command)s",
         _row_of(command),
     )
 

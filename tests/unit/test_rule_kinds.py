@@ -424,12 +424,12 @@ def test_absence_ends_with_the_event() -> None:
 def test_a_rules_command_needs_fresh_evidence() -> None:
     text = (
         f"- {{rule: mark, kind: event, {HEAD}, kinds: [panic.pressed], {ALARM}}},"
-        " commands: [{kind: siren.on, device: hall-siren, expires: 1m}]}"
+        " commands: [{kind: siren.on, device: east-door, expires: 1m}]}"
     )
     engine = engine_of(text)
     _, order = engine.judge(1, [event("panic.pressed", "gate-button", 0)])
     assert isinstance(order, SendCommand)
-    assert (order.device, order.kind, order.precedence) == ("hall-siren", "siren.on", 6)
+    assert (order.device, order.kind, order.precedence) == ("east-door", "siren.on", 6)
     assert order.expires_in == timedelta(minutes=1)
     assert feed(engine, event("panic.pressed", "gate-button", 5, late=True)) == [
         ["raise gate-button panic.pressed"]

@@ -7,12 +7,12 @@ from typing import Literal
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import EventInput, SiteModel, Verdict
 from hub.rules import evidence
-from hub.rules.condition import Change
+from hub.rules.condition import Change, is_replayed
 from hub.rules.field import EventKinds
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
 from hub.rules.predicate import compile_when
-from hub.rules.rule import Judge, Rule, RuleKind
+from hub.rules.rule import Judge, Rule, RuleKind, find_reflex_faults
 
 
 class EventRule(Rule):
@@ -28,6 +28,12 @@ class EventRule(Rule):
 
     def faults(self) -> list[str]:
         return [*super().faults(), *when_faults(self.when)]
+
+    def reflex_faults(self) -> list[str]:
+        found = find_reflex_faults(self, self.kinds)
+        if self.when:
+            found.append("when: an edge knows no predicates; remove it, or the mark `reflex`")
+        return found
 
 
 def when_faults(when: str) -> list[str]:
@@ -66,7 +72,7 @@ class EventJudge(Judge):
                 evidence=evidence.from_event(event),
                 zone=event.zone,
                 late=event.late,
-                acting=not history,
+                acting=not history and not is_replayed(event),
                 history=history,
             ),
             out,

@@ -17,11 +17,11 @@ from hub.domain.alarm import subject_of
 from hub.domain.judgement import EscalateAlarms, EventInput, SiteModel, Verdict
 from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
-from hub.rules.condition import Change
+from hub.rules.condition import Change, is_replayed
 from hub.rules.field import Duration, EventKinds, LocalText
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
-from hub.rules.rule import Judge, Rule, RuleKind
+from hub.rules.rule import Judge, Rule, RuleKind, find_reflex_faults
 
 MAX_SIGNS: Final = 256
 LATENESS_US: Final = 3_600_000_000
@@ -63,6 +63,9 @@ class TogetherRule(Rule):
         if self.hazard is not None and self.hazard.condition != "rule":
             found.append("hazard.condition: write condition: rule; several devices have no kind in common")
         return found
+
+    def reflex_faults(self) -> list[str]:
+        return find_reflex_faults(self, self.kinds)
 
 
 class TogetherJudge(Judge):
@@ -155,7 +158,7 @@ class TogetherJudge(Judge):
                 evidence=told,
                 zone=event.zone if self._level == "own" else zone or None,
                 late=event.late,
-                acting=not history,
+                acting=not history and not is_replayed(event),
                 history=history,
                 members=members,
             ),
