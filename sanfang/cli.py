@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from sanfang.commands import broker as broker_commands
+from sanfang.commands import ca as ca_commands
 from sanfang.ports import CONTROL_PORT
 
 WRONG = 2
@@ -26,6 +28,8 @@ edge_app = typer.Typer(invoke_without_command=True, help="The edge: reads device
 quarantine_app = typer.Typer(no_args_is_help=True, help="Items that the hub could not read, kept whole.")
 app.add_typer(edge_app, name="edge")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(ca_commands.app, name="ca")
+app.add_typer(broker_commands.app, name="broker")
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
 

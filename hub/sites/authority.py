@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -248,8 +249,19 @@ def init_authority(directory: Path, name: str, passphrase: str | None, now: date
     return Authority(directory, passphrase), True
 
 
-def replace_file(file: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Put a file in place so that after a crash there is the old one or the new one, whole."""
+def is_encrypted(directory: Path) -> bool:
+    """Whether the authority's key needs a passphrase."""
+    try:
+        return b"ENCRYPTED" in (directory / "ca.key").read_bytes()
+    except OSError:
+        return False
+
+
+def replace_file(file: Path, data: bytes, *, mode: int = 0o600, owner: str | None = None) -> None:
+    """Put a file in place so that after a crash there is the old one or the new one, whole.
+
+    Raises OSError, LookupError for an owner that is not there.
+    """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = file.with_name(file.name + ".new")
     draft.unlink(missing_ok=True)
@@ -258,6 +270,8 @@ def replace_file(file: Path, data: bytes, *, mode: int = 0o600) -> None:
         opened.write(data)
         opened.flush()
         os.fsync(opened.fileno())
+    if owner is not None:
+        shutil.chown(draft, owner)
     draft.replace(file)
     folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -33,8 +33,11 @@ class Listening:
     """Where the broker listens, and the folder with its certificates and lists."""
 
     host: str
+    """Empty: on every address."""
     port: int
     folder: Path
+    user: str | None = None
+    """As whom it runs, where it is started as root."""
 
 
 def credential_name(sender: Sender) -> str:
@@ -78,6 +81,7 @@ def write_configuration(listening: Listening, edges: int) -> str:
     return "\n".join(
         [
             "# Made by `sanfang broker configuration`. Certificates and revocations are read anew on SIGHUP.",
+            *([f"user {listening.user}"] if listening.user else []),
             "per_listener_settings false",
             "allow_anonymous false",
             f"acl_file {folder / 'acl'}",
@@ -97,7 +101,7 @@ def write_configuration(listening: Listening, edges: int) -> str:
             "log_type warning",
             "log_type notice",
             "",
-            f"listener {listening.port} {listening.host}",
+            f"listener {listening.port} {listening.host}".rstrip(),
             f"max_connections {CONNECTIONS_BESIDES + CONNECTIONS_PER_EDGE * edges}",
             "tls_version tlsv1.2",
             f"cafile {folder / 'ca.crt'}",

@@ -43,3 +43,17 @@ class MosquittoServer:
             encoding="utf-8",
         )
         return Service("mosquitto", [program, "-c", str(file)], ready=lambda: accepts(self.port))
+
+
+@dataclass(frozen=True, slots=True)
+class SecuredMosquitto:
+    """One broker that runs what `sanfang broker configuration` wrote into its folder."""
+
+    port: int
+    directory: Path
+
+    def service(self) -> Service:
+        program = find_mosquitto()
+        assert program is not None, "look with find_mosquitto first"
+        file = self.directory / "mosquitto.conf"
+        return Service("mosquitto", [program, "-c", str(file)], ready=lambda: accepts(self.port))
