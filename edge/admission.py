@@ -4,6 +4,7 @@ what cannot travel is replaced by `intake.unreadable`. Runs inside the spool's t
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -18,7 +19,7 @@ from edge.chattering import Chattering
 from edge.clock import Clock
 from edge.condition import judge_event
 from edge.known import ConditionKey, ConditionState
-from edge.spool import Spool
+from edge.spool import SPOOL_FULL, Drop, Spool
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ RECORDED_RANK: Final = 4
 TELEMETRY_RANK: Final = 9
 PANEL_RESET: Final = "fire.reset"
 """The hub takes it as the end of every fire condition of that panel; what still holds must be news again."""
+DROPPING: Final = "edge.spool_dropping"
+CALM_MS: Final = 60_000
+"""Dropping for age, or for a full disk, has ended when nothing was dropped for so long."""
+_DROPPING_NOTE: Final = "dropping"
 _TEXT_BYTES: Final = 512
 
 
@@ -42,8 +47,8 @@ class Admission:
         self._clock = clock
         self.repeats = 0
         self.unreadable = 0
-        self.dropped_telemetry = 0
-        self.dropped_alarms = 0
+        self._dropped_ms: int | None = None
+        """When something was dropped for age or for a full disk, last in this run."""
 
     def store_events(self, spool: Spool, events: Iterable[Event], *, fresh: bool = False) -> int:
         """Store what is news; returns the number of items. `fresh`: an id seen before is no repeat."""
@@ -66,9 +71,12 @@ class Admission:
         """Store an encoded readings item."""
         spool.append(Lane.TELEMETRY, item, rank=TELEMETRY_RANK, mono_ms=self._clock.monotonic_ms())
 
-    def report_own(self, spool: Spool, kind: str, active: bool | None, **attributes: str | int) -> None:
+    def report_own(
+        self, spool: Spool, kind: str, active: bool | None, *, identity: str = "", **attributes: str | int
+    ) -> None:
         """Report a condition or event of the edge itself."""
-        event = Event(self._edge_name, "", kind, active, None, self._clock.now_us(), dict(attributes))
+        now_us = self._clock.now_us()
+        event = Event(self._edge_name, "", kind, active, None, now_us, dict(attributes), identity=identity)
         self.store_events(spool, (event,))
 
     def end_chattering(self, spool: Spool) -> None:
@@ -83,19 +91,44 @@ class Admission:
         for event in self._chattering.collect_due(now, self._clock.now_us()):
             self._note_state(spool, event)
             self._write(spool, event, now)
-        shed = spool.shed(self._clock.now_us())
-        if shed.alarm_items or shed.telemetry_items:
-            self.dropped_telemetry += shed.telemetry_items
-            self.dropped_alarms += shed.alarm_items
-            if not self._is_dropping(spool):
-                _log.warning("the spool is full and drops: %s", shed)
-            # A condition: told when dropping begins, not for every item.
+        self.report_drops(spool, spool.shed(self._clock.now_us(), now))
+
+    def report_drops(self, spool: Spool, drops: Sequence[Drop]) -> None:
+        """Tell of dropping: when it begins, when it comes to another lane or reason, and when it ends."""
+        now = self._clock.monotonic_ms()
+        if any(drop.reason != SPOOL_FULL for drop in drops):
+            self._dropped_ms = now
+        note = spool.known.read_note(_DROPPING_NOTE) if drops or self._is_dropping(spool) else None
+        told: list[str] = json.loads(note)["told"] if note else []
+        for drop in drops:
+            name = f"{drop.lane.name.lower()}, {drop.reason}"
+            if name in told:
+                continue
+            if not told:
+                _log.warning("the spool drops: %s", name)
+            told.append(name)
+            since = json.loads(note)["since"] if note else _sum_drops(spool, but=drops)
+            note = json.dumps({"told": told, "since": since})
+            spool.known.write_note(_DROPPING_NOTE, note)
             self.report_own(
-                spool, "edge.spool_dropping", True, lane="alarm" if shed.alarm_items else "telemetry"
+                spool,
+                DROPPING,
+                True,
+                identity=f"dropping {spool.epoch} {drop.lane.name} {spool.assigned(drop.lane)} {drop.reason}",
+                lane=drop.lane.name.lower(),
+                reason=drop.reason,
+                items=drop.items,
+                readings=drop.readings,
             )
-        elif self._is_dropping(spool) and sum(map(spool.held_bytes, Lane)) < spool.budget.relaxed_bytes:
-            _log.warning("the spool has room again")
-            self.report_own(spool, "edge.spool_dropping", False)
+        if drops or not self._is_dropping(spool):
+            return
+        calm = self._dropped_ms is None or now - self._dropped_ms >= CALM_MS
+        if calm and sum(map(spool.held_bytes, Lane)) < spool.budget.relaxed_bytes:
+            _log.warning("the spool drops no more")
+            items, readings = _sum_drops(spool)
+            before = json.loads(note)["since"] if note else [items, readings]
+            self.report_own(spool, DROPPING, False, items=items - before[0], readings=readings - before[1])
+            spool.known.write_note(_DROPPING_NOTE, json.dumps({"told": [], "since": [items, readings]}))
 
     def after_commit(self) -> None:
         self._chattering.commit()
@@ -104,7 +137,7 @@ class Admission:
         self._chattering.roll_back()
 
     def _is_dropping(self, spool: Spool) -> bool:
-        state = spool.known.condition(ConditionKey(self._edge_name, "", "edge.spool_dropping"))
+        state = spool.known.condition(ConditionKey(self._edge_name, "", DROPPING))
         return state is not None and state.active
 
     def _is_unchanged(self, spool: Spool, event: Event) -> bool:
@@ -179,6 +212,15 @@ class Admission:
             attributes = {**stand_in.attributes, "device": _clean(event.device)}
             return msgspec.structs.replace(stand_in, device=self._edge_name, attributes=attributes)
         return stand_in
+
+
+def _sum_drops(spool: Spool, but: Sequence[Drop] = ()) -> list[int]:
+    """Items and readings that were ever dropped, without these."""
+    all_drops = spool.dropped.values()
+    return [
+        sum(drop.items for drop in all_drops) - sum(drop.items for drop in but),
+        sum(drop.readings for drop in all_drops) - sum(drop.readings for drop in but),
+    ]
 
 
 def _clean(text: str) -> str:

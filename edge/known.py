@@ -38,6 +38,7 @@ class Known:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._behind: Known | None = None
         self._conditions: dict[ConditionKey, ConditionState] = {}
         self._seen_since_prune: Counter[str] = Counter()
         self.reload()
@@ -48,6 +49,33 @@ class Known:
             ConditionKey(device, address, kind): ConditionState(bool(active), observed_at)
             for device, address, kind, active, observed_at in self._db.execute("SELECT * FROM condition")
         }
+
+    def stand_before(self, other: Known) -> None:
+        """Take another's place whose disk refuses: its conditions are ours now, its ids are asked for there
+        as long as they can be read.
+        """
+        for key, state in other._conditions.items():
+            self.set_condition(key, state)
+        self._behind = other
+
+    def take_over(self, theirs: sqlite3.Connection, *but_notes: str) -> None:
+        """Know what another knew last, which had stood in our place."""
+        self._db.execute("DELETE FROM condition")
+        self._db.executemany(
+            "INSERT INTO condition VALUES (?, ?, ?, ?, ?)", theirs.execute("SELECT * FROM condition")
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO seen (device, identity) VALUES (?, ?)",
+            theirs.execute("SELECT device, identity FROM seen ORDER BY ordinal"),
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO command (command, state) VALUES (?, ?)",
+            theirs.execute("SELECT command, state FROM command ORDER BY ordinal"),
+        )
+        for key, value in theirs.execute("SELECT key, value FROM meta").fetchall():
+            if key not in but_notes:
+                self.write_note(key, value)
+        self.reload()
 
     def condition(self, key: ConditionKey) -> ConditionState | None:
         """What the hub was last told of a condition; None where nothing."""
@@ -82,7 +110,12 @@ class Known:
     def has_seen(self, key: ConditionKey, identity: str) -> bool:
         """Whether a device's own message id was stored before."""
         found = self._db.execute("SELECT 1 FROM seen WHERE identity = ?", (_digest(key, identity),)).fetchone()
-        return found is not None
+        if found is not None or self._behind is None:
+            return found is not None
+        try:
+            return self._behind.has_seen(key, identity)
+        except sqlite3.Error:
+            return False
 
     def remember_seen(self, key: ConditionKey, identity: str) -> None:
         """Remember a device's own message id; the oldest of that device give way."""
@@ -100,6 +133,8 @@ class Known:
 
     def take_command(self, command: str, state: str) -> bool:
         """Note a command's id; False where it was taken before."""
+        if self._behind is not None and self._behind.has_taken(command):
+            return False
         taken = self._db.execute(
             "INSERT OR IGNORE INTO command (command, state) VALUES (?, ?)", (command, state)
         ).rowcount
@@ -107,6 +142,14 @@ class Known:
             "DELETE FROM command WHERE ordinal <= (SELECT MAX(ordinal) FROM command) - ?", (COMMANDS_KEPT,)
         )
         return taken == 1
+
+    def has_taken(self, command: str) -> bool:
+        """Whether a command's id was noted, as far as that can be read."""
+        try:
+            found = self._db.execute("SELECT 1 FROM command WHERE command = ?", (command,)).fetchone()
+        except sqlite3.Error:
+            return False
+        return found is not None
 
     def finish_command(self, command: str, state: str) -> bool:
         """Note how a command ended; False where it had ended already."""

@@ -1,6 +1,5 @@
-"""What a full spool gives up: telemetry first, then the oldest alarms of medium and low priority.
-
-Pure: sizes in, sizes out.
+"""What a spool may hold, in bytes and age, and what it gives up: telemetry first, then the oldest alarms of
+medium and low priority. Pure: sizes in, sizes out.
 """
 
 from __future__ import annotations
@@ -14,11 +13,19 @@ ITEM_OVERHEAD_BYTES: Final = 64
 """What a row costs beside its bytes."""
 
 
+MOST_AT_ONCE: Final = 8 * 1024 * 1024
+"""No transaction drops more, so that an alarm never waits for one that does."""
+_DAY_MS: Final = 86_400_000
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many bytes of items the spool may hold; a tenth of them is kept for alarms."""
+    """How many bytes of items the spool may hold; a tenth of them is kept for alarms. Telemetry may be so old,
+    by the age clock; an alarm is never too old.
+    """
 
     total_bytes: int = 512 * 1024 * 1024
+    telemetry_age_ms: int = 7 * _DAY_MS
 
     @property
     def telemetry_bytes(self) -> int:
@@ -27,7 +34,7 @@ class Budget:
     @property
     def step_bytes(self) -> int:
         """Dropping goes this much below the limit, so that it is not done for every item."""
-        return self.total_bytes // 64
+        return min(self.total_bytes // 64, 1024 * 1024)
 
     @property
     def relaxed_bytes(self) -> int:
@@ -52,7 +59,9 @@ def find_relief(telemetry_held: int, alarm_held: int, alarm_sheddable: int, budg
     )
     if not telemetry_over:
         return Relief(0, 0)
-    telemetry = min(telemetry_held, telemetry_over + budget.step_bytes)
+    telemetry = min(telemetry_held, telemetry_over + budget.step_bytes, MOST_AT_ONCE)
+    if telemetry < min(telemetry_held, telemetry_over):
+        return Relief(telemetry, 0)
     alarm_over = alarm_held + telemetry_held - telemetry - budget.total_bytes
-    alarm = min(alarm_sheddable, alarm_over + budget.step_bytes) if alarm_over > 0 else 0
+    alarm = min(alarm_sheddable, alarm_over + budget.step_bytes, MOST_AT_ONCE) if alarm_over > 0 else 0
     return Relief(telemetry, alarm)

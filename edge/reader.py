@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from adapters.contract.vocabulary import Lane
-from edge.schema import open_readable
+from edge.schema import Place, open_readable
 
 MISSING_REASON: Final = "missing in the spool"
 
@@ -28,12 +27,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Items `first … first+count-1` are no longer there, with the reason."""
+    """Items `first … first+count-1` are no longer there, with the reason; `readings`: two bytes for each item,
+    as in the contract's Tombstone.
+    """
 
     first: int
     count: int
     reason: str
     dropped_at: int
+    readings: bytes = b""
 
     @property
     def last(self) -> int:
@@ -43,8 +45,8 @@ class Dropped:
 class SpoolReader:
     """Reads runs of items in order. One thread."""
 
-    def __init__(self, path: Path) -> None:
-        self._db: sqlite3.Connection = open_readable(path)
+    def __init__(self, place: Place) -> None:
+        self._db: sqlite3.Connection = open_readable(place)
 
     def read(
         self, epoch: int, lane: Lane, first: int, *, max_items: int, max_bytes: int
@@ -78,14 +80,15 @@ class SpoolReader:
 
     def _read_tombstone(self, epoch: int, lane: Lane, first: int, upcoming: int | None) -> Dropped | None:
         row = self._db.execute(
-            "SELECT first, count, reason, dropped_at FROM tombstone "
+            "SELECT first, count, reason, dropped_at, readings FROM tombstone "
             "WHERE epoch = ? AND lane = ? AND first + count > ? ORDER BY first LIMIT 1",
             (epoch, lane, first),
         ).fetchone()
         if row is not None:
-            start, count, reason, dropped_at = row
+            start, count, reason, dropped_at, readings = row
             if start <= first:
-                return Dropped(first, start + count - first, reason, dropped_at)
+                skip = first - start
+                return Dropped(first, count - skip, reason, dropped_at, readings[2 * skip :])
             upcoming = start if upcoming is None else min(upcoming, start)
         if upcoming is None:
             return None

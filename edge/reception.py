@@ -71,7 +71,8 @@ class Reception:
             self._admission.store_result(spool, result)
             return True
 
-        return await asyncio.wrap_future(self._writer.submit(operation, urgent=True))
+        # Nobody outside is promised anything by it, and an order must not wait for a disk that refuses.
+        return await asyncio.wrap_future(self._writer.submit(operation, urgent=True, durable=False))
 
     async def drain(self, timeout_s: float) -> None:
         """Hand over what was gathered and wait a little for the disk."""

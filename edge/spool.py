@@ -1,4 +1,4 @@
-"""What the edge has heard and the hub has not yet receipted: items on disk, by epoch, lane and sequence.
+"""What the edge has heard and the hub has not yet receipted: items by epoch, lane and sequence, on disk.
 
 A `Spool` belongs to one thread, which begins and ends its transactions (`edge/writer.py`). What is kept
 in memory beside the file is rebuilt by `roll_back`, so that a failed commit leaves nothing behind.
@@ -6,16 +6,26 @@ in memory beside the file is rebuilt by `roll_back`, so that a failed commit lea
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from adapters.contract.vocabulary import Lane
+from edge.age import AgeMark, resume
+from edge.burial import bury, count_readings
 from edge.known import Known
-from edge.quota import ITEM_OVERHEAD_BYTES, SHEDDABLE_RANK, Budget, find_relief
-from edge.schema import open_writable
+from edge.quota import ITEM_OVERHEAD_BYTES, MOST_AT_ONCE, SHEDDABLE_RANK, Budget, find_relief
+from edge.schema import Place, open_writable
 
-DROP_REASON: Final = "spool full"
+SPOOL_FULL: Final = "spool full"
+DISK_FULL: Final = "disk full"
+TOO_OLD: Final = "too old"
+_AGED_EVERY_MS: Final = 10_000
+_AGED_AT_ONCE: Final = 2_000
+_NOTE_AGE_EVERY_MS: Final = 60_000
+_AGE_NOTE: Final = "age"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +54,58 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Shed:
-    """How many items a relief dropped."""
+class Drop:
+    """Items of a lane that were dropped for one reason, and the readings in them."""
 
-    telemetry_items: int
-    alarm_items: int
+    lane: Lane
+    reason: str
+    items: int
+    readings: int
 
 
 class Spool:
-    """The writer's side of the spool file."""
+    """The writer's side of a spool."""
 
-    def __init__(self, path: Path, *, epoch: int, opened_at: int, budget: Budget) -> None:
-        """Open the file and begin a new epoch in it (`epoch`: random, 1 … 2^63-1).
+    def __init__(
+        self,
+        place: Place,
+        *,
+        epoch: int,
+        opened_at: int,
+        budget: Budget,
+        mono_ms: int = 0,
+        boot: str = "",
+        adopt: Spool | None = None,
+    ) -> None:
+        """Open the spool and begin a new epoch in it (`epoch`: random, 1 … 2^63-1) at `mono_ms` of this `boot`.
+        All that another spool holds, which took this one's place meanwhile, can be adopted with it.
 
         Raises SpoolError where the file cannot be used, sqlite3.Error where it cannot be written.
         """
+        self.place = place
         self.epoch = epoch
         self.budget = budget
-        self._db = open_writable(path)
+        self.dropped: dict[tuple[Lane, str], Drop] = {}
+        """What was ever dropped from this spool, by lane and reason."""
+        self._db = open_writable(place)
         self._rows: dict[tuple[int, Lane], _Row] = {}
-        self.begin()
-        self._db.execute("INSERT INTO epoch (epoch, opened_at) VALUES (?, ?)", (epoch, opened_at))
-        for lane in Lane:
-            self._db.execute("INSERT INTO lane VALUES (?, ?, 0, 0, 0, 0)", (epoch, lane))
-        self._db.execute(
-            "DELETE FROM epoch WHERE epoch <> ? AND NOT EXISTS "
-            "(SELECT 1 FROM lane WHERE lane.epoch = epoch.epoch AND lane.cursor < lane.assigned)",
-            (epoch,),
-        )
-        self._db.execute("DELETE FROM lane WHERE epoch NOT IN (SELECT epoch FROM epoch)")
-        self._db.execute("COMMIT")
-        self.known = Known(self._db)
-        self._load()
+        self._began: dict[int, AgeMark] = {}
+        self._aged_check_ms = mono_ms
+        self._age_noted_ms = mono_ms
+        self._foreign: dict[tuple[int, Lane], int] = {}
+        try:
+            self.begin()
+            last = self._read_age()
+            if adopt is not None:
+                last = self._adopt(adopt, last)
+            self._age = resume(last, mono_ms, boot)
+            self._begin_epoch(opened_at)
+            self._db.execute("COMMIT")
+            self.known = Known(self._db)
+            self._load()
+        except BaseException:
+            self._db.close()
+            raise
 
     def begin(self) -> None:
         """Begin a transaction; everything below that writes needs one."""
@@ -104,6 +134,21 @@ class Spool:
     def close(self) -> None:
         self._db.close()
 
+    def limit_pages(self, pages: int, log_pages: int) -> None:
+        """Let the file not grow beyond so many pages (what it has already stays), and its log be brought into
+        it when it has so many.
+        """
+        self._db.execute(f"PRAGMA max_page_count = {pages}")
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {log_pages}")
+
+    def count_pages(self) -> int:
+        """How many pages the file has."""
+        return int(self._db.execute("PRAGMA page_count").fetchone()[0])
+
+    def reuse_log(self) -> None:
+        """Bring the log into the file, so that the log's own room on the disk is used again."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def append(self, lane: Lane, data: bytes, *, rank: int, mono_ms: int) -> int:
         """Give an item the next number of its lane in this epoch and keep it; returns the number."""
         row = self._rows[self.epoch, lane]
@@ -119,9 +164,14 @@ class Spool:
         return row.assigned
 
     def take_receipt(self, epoch: int, lane: Lane, cursor: int) -> None:
-        """Delete what the hub holds: everything up to `cursor`. Unknown or old positions change nothing."""
+        """Delete what the hub holds: everything up to `cursor`. Unknown or old positions change nothing;
+        unknown ones are kept for the spool that adopts this one.
+        """
         row = self._rows.get((epoch, lane))
-        if row is None or min(cursor, row.assigned) <= row.cursor:
+        if row is None:
+            self._foreign[epoch, lane] = max(cursor, self._foreign.get((epoch, lane), 0))
+            return
+        if min(cursor, row.assigned) <= row.cursor:
             return
         row.cursor = min(cursor, row.assigned)
         row.dirty = True
@@ -137,8 +187,8 @@ class Spool:
             "DELETE FROM item WHERE epoch = ? AND lane = ? AND seq <= ?", (epoch, lane, row.cursor)
         )
         self._db.execute(
-            "DELETE FROM tombstone WHERE epoch = ? AND lane = ? AND first + count - 1 <= ?",
-            (epoch, lane, row.cursor),
+            "DELETE FROM tombstone WHERE epoch = ? AND lane = ? AND first <= ? AND first + count - 1 <= ?",
+            (epoch, lane, row.cursor, row.cursor),
         )
         if epoch != self.epoch and all(self._rows[epoch, other].complete for other in Lane):
             self._db.execute("DELETE FROM epoch WHERE epoch = ?", (epoch,))
@@ -146,18 +196,30 @@ class Spool:
             for other in Lane:
                 del self._rows[epoch, other]
 
-    def shed(self, now_us: int) -> Shed:
-        """Bring the spool back under its budget; dropped items leave tombstones in their place."""
+    def shed(self, now_us: int, mono_ms: int) -> list[Drop]:
+        """Bring the spool back under its budget, in bytes and in age; dropped items leave tombstones."""
         relief = find_relief(
             self.held_bytes(Lane.TELEMETRY),
             self.held_bytes(Lane.ALARM),
             self.sheddable_bytes(),
             self.budget,
         )
-        return Shed(
-            telemetry_items=self._drop(Lane.TELEMETRY, relief.telemetry_bytes, 0, now_us),
-            alarm_items=self._drop(Lane.ALARM, relief.alarm_bytes, SHEDDABLE_RANK, now_us),
-        )
+        drops = self._drop(Lane.TELEMETRY, relief.telemetry_bytes, SPOOL_FULL, now_us)
+        drops += self._drop(Lane.ALARM, relief.alarm_bytes, SPOOL_FULL, now_us)
+        if mono_ms >= self._aged_check_ms:
+            aged = self._drop_aged(now_us, mono_ms)
+            self._aged_check_ms = mono_ms if aged else mono_ms + _AGED_EVERY_MS
+            drops += aged
+        if mono_ms - self._age_noted_ms >= _NOTE_AGE_EVERY_MS:
+            self._note_age(mono_ms)
+        return drops
+
+    def squeeze(self, needed_bytes: int, now_us: int) -> list[Drop]:
+        """Drop the oldest so that its room in the file can be used again: the disk has none left. Telemetry;
+        only where there is none, alarms of medium and low priority.
+        """
+        lane = Lane.TELEMETRY if self.held_bytes(Lane.TELEMETRY) else Lane.ALARM
+        return self._drop(lane, needed_bytes, DISK_FULL, now_us)
 
     def held_bytes(self, lane: Lane) -> int:
         """Bytes held on a lane, over all epochs."""
@@ -168,12 +230,18 @@ class Spool:
         return sum(row.sheddable_bytes for row in self._rows.values())
 
     def marks(self) -> list[LaneMark]:
-        """Every lane of every epoch that still holds something, oldest first, and the present one's."""
+        """Every lane of every epoch that still holds something, oldest first, and the last two epochs' at
+        least: what the hub says of them tells an older copy of this spool.
+        """
         return [LaneMark(row.epoch, row.lane, row.assigned, row.cursor) for row in self._rows.values()]
 
     def assigned(self, lane: Lane) -> int:
         """The last number given out on a lane of the present epoch."""
         return self._rows[self.epoch, lane].assigned
+
+    def cursor(self, lane: Lane) -> int:
+        """The last number receipted on a lane of the present epoch."""
+        return self._rows[self.epoch, lane].cursor
 
     def _load(self) -> None:
         self._rows = {
@@ -182,52 +250,139 @@ class Spool:
                 "SELECT lane.* FROM lane JOIN epoch USING (epoch) ORDER BY epoch.ordinal, lane.lane"
             )
         }
+        self._began = {
+            epoch: AgeMark(aged, mono)
+            for epoch, aged, mono in self._db.execute("SELECT epoch, began_aged_ms, began_mono_ms FROM epoch")
+        }
+        self.dropped = {
+            (Lane(lane), reason): Drop(Lane(lane), reason, items, readings)
+            for lane, reason, items, readings in self._db.execute("SELECT * FROM dropped")
+        }
 
-    def _drop(self, lane: Lane, needed_bytes: int, min_rank: int, now_us: int) -> int:
-        dropped = 0
+    def _begin_epoch(self, opened_at: int) -> None:
+        self._db.execute(
+            "INSERT INTO epoch (epoch, opened_at, began_mono_ms, began_aged_ms) VALUES (?, ?, ?, ?)",
+            (self.epoch, opened_at, self._age.mono_ms, self._age.aged_ms),
+        )
+        for lane in Lane:
+            self._db.execute("INSERT INTO lane VALUES (?, ?, 0, 0, 0, 0)", (self.epoch, lane))
+        # The one before this stays even when it is done with: an older copy of the spool is found out by it.
+        self._db.execute(
+            "DELETE FROM epoch WHERE ordinal < (SELECT MAX(ordinal) FROM epoch WHERE epoch <> ?) AND NOT EXISTS"
+            " (SELECT 1 FROM lane WHERE lane.epoch = epoch.epoch AND lane.cursor < lane.assigned)",
+            (self.epoch,),
+        )
+        self._db.execute("DELETE FROM lane WHERE epoch NOT IN (SELECT epoch FROM epoch)")
+        self._note_age(self._age.mono_ms)
+
+    def _read_age(self) -> AgeMark | None:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_AGE_NOTE,)).fetchone()
+        return None if row is None else AgeMark(*json.loads(row[0]))
+
+    def _note_age(self, mono_ms: int) -> None:
+        self._age_noted_ms = mono_ms
+        noted = [self._age.at(mono_ms), mono_ms, self._age.boot]
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_AGE_NOTE, json.dumps(noted)))
+
+    def _adopt(self, other: Spool, last: AgeMark | None) -> AgeMark:
+        """Take over all that another spool holds, its epochs behind those here; returns the age clock then."""
+        theirs = other._db
+        age = last
+        began = "SELECT epoch, opened_at, began_mono_ms FROM epoch ORDER BY ordinal"
+        for epoch, opened_at, mono_ms in theirs.execute(began):
+            age = resume(age, mono_ms, other._age.boot)
+            self._db.execute(
+                "INSERT INTO epoch (epoch, opened_at, began_mono_ms, began_aged_ms) VALUES (?, ?, ?, ?)",
+                (epoch, opened_at, mono_ms, age.aged_ms),
+            )
+        self._db.executemany("INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?)", theirs.execute("SELECT * FROM lane"))
+        self._db.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", theirs.execute("SELECT * FROM item"))
+        self._db.executemany(
+            "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, ?, ?)", theirs.execute("SELECT * FROM tombstone")
+        )
+        Known(self._db).take_over(theirs, _AGE_NOTE)
+        self._load()
+        for drop in other.dropped.values():
+            self._count(drop)
+        for (epoch, lane), cursor in other._foreign.items():
+            self.take_receipt(epoch, lane, cursor)
+        for row in self._rows.values():
+            self._db.execute(
+                "UPDATE lane SET cursor = ?, held_bytes = ?, sheddable_bytes = ? WHERE epoch = ? AND lane = ?",
+                (row.cursor, row.held_bytes, row.sheddable_bytes, row.epoch, row.lane),
+            )
+        assert age is not None, "a spool has at least its own epoch"
+        return age
+
+    def _drop(self, lane: Lane, needed_bytes: int, reason: str, now_us: int) -> list[Drop]:
+        """Drop the oldest of a lane that may go, of all epochs, until so many bytes are free."""
+        drops = []
         for row in self._rows.values():
             if needed_bytes <= 0:
                 break
-            if row.lane is not lane or not row.held_bytes:
-                continue
-            runs: list[list[int]] = []
-            freed = 0
-            for seq, size, rank in self._db.execute(
-                "SELECT seq, LENGTH(bytes) + ?, rank FROM item"
-                " WHERE epoch = ? AND lane = ? AND rank >= ? ORDER BY seq",
-                (ITEM_OVERHEAD_BYTES, row.epoch, lane, min_rank),
-            ):
-                if runs and runs[-1][1] == seq - 1:
-                    runs[-1][1] = seq
-                else:
-                    runs.append([seq, seq])
-                freed += size
-                if lane is Lane.ALARM and rank >= SHEDDABLE_RANK:
-                    row.sheddable_bytes -= size
-                if freed >= needed_bytes:
-                    break
-            row.held_bytes -= freed
-            row.dirty = True
-            needed_bytes -= freed
-            for first, last in runs:
-                self._bury(row, first, last, now_us)
-                dropped += last - first + 1
-        return dropped
+            if row.lane is lane and row.held_bytes:
+                before = row.held_bytes
+                drops += self._drop_rows(row, self._read_droppable(row), needed_bytes, reason, now_us)
+                needed_bytes -= before - row.held_bytes
+        return drops
 
-    def _bury(self, row: _Row, first: int, last: int, now_us: int) -> None:
-        """Replace items by a tombstone, joined with the one before it: dropping goes from old to new."""
-        place = (row.epoch, row.lane)
+    def _drop_aged(self, now_us: int, mono_ms: int) -> list[Drop]:
+        limit = self._age.at(mono_ms) - self.budget.telemetry_age_ms
+        drops: list[Drop] = []
+        for row in self._rows.values():
+            if row.lane is Lane.TELEMETRY and row.held_bytes:
+                began = self._began[row.epoch]
+                aged = self._db.execute(
+                    "SELECT seq, rank, bytes FROM (SELECT seq, rank, bytes, mono_ms FROM item"
+                    " WHERE epoch = ? AND lane = ? ORDER BY seq LIMIT ?) WHERE mono_ms < ?",
+                    (row.epoch, row.lane, _AGED_AT_ONCE, began.mono_ms + limit - began.aged_ms),
+                )
+                drops += self._drop_rows(row, aged, MOST_AT_ONCE, TOO_OLD, now_us)
+        return drops
+
+    def _read_droppable(self, row: _Row) -> sqlite3.Cursor:
+        if row.lane is Lane.TELEMETRY:
+            sheddable = "SELECT seq, rank, bytes FROM item WHERE epoch = ? AND lane = 2 ORDER BY seq"
+        else:
+            sheddable = (
+                "SELECT seq, rank, bytes FROM item WHERE epoch = ? AND lane = 1 AND rank >= 2 ORDER BY seq"
+            )
+        return self._db.execute(sheddable, (row.epoch,))
+
+    def _drop_rows(
+        self, row: _Row, items: Iterable[tuple[int, int, bytes]], needed_bytes: int, reason: str, now_us: int
+    ) -> list[Drop]:
+        """Drop the first of these items of one lane until so many bytes are free."""
+        runs: list[tuple[int, list[int]]] = []
+        freed = 0
+        for seq, rank, data in items:
+            held = count_readings(data) if row.lane is Lane.TELEMETRY else 0
+            if runs and runs[-1][0] + len(runs[-1][1]) == seq:
+                runs[-1][1].append(held)
+            else:
+                runs.append((seq, [held]))
+            size = len(data) + ITEM_OVERHEAD_BYTES
+            freed += size
+            if row.lane is Lane.ALARM and rank >= SHEDDABLE_RANK:
+                row.sheddable_bytes -= size
+            if freed >= needed_bytes:
+                break
+        if not runs:
+            return []
+        row.held_bytes -= freed
+        row.dirty = True
+        for first, readings in runs:
+            bury(self._db, (row.epoch, row.lane), first, readings, reason, now_us)
+        total = sum(sum(readings) for _, readings in runs)
+        drop = Drop(row.lane, reason, sum(len(readings) for _, readings in runs), total)
+        self._count(drop)
+        return [drop]
+
+    def _count(self, drop: Drop) -> None:
+        before = self.dropped.get((drop.lane, drop.reason), Drop(drop.lane, drop.reason, 0, 0))
+        after = Drop(drop.lane, drop.reason, before.items + drop.items, before.readings + drop.readings)
+        self.dropped[drop.lane, drop.reason] = after
         self._db.execute(
-            "DELETE FROM item WHERE epoch = ? AND lane = ? AND seq BETWEEN ? AND ?", (*place, first, last)
-        )
-        before = self._db.execute(
-            "SELECT first FROM tombstone WHERE epoch = ? AND lane = ? AND first < ? AND first + count = ? "
-            "ORDER BY first DESC LIMIT 1",
-            (*place, first, first),
-        ).fetchone()
-        if before is not None:
-            first = before[0]
-        self._db.execute(
-            "INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?, ?, ?, ?)",
-            (*place, first, last - first + 1, DROP_REASON, now_us),
+            "INSERT OR REPLACE INTO dropped VALUES (?, ?, ?, ?)",
+            (after.lane, after.reason, after.items, after.readings),
         )

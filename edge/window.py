@@ -94,21 +94,54 @@ class Window:
     """The uplink's decisions."""
 
     def __init__(self, epoch: int, marks: Iterable[LaneMark], limits: Limits) -> None:
-        """`marks`: the spool's lanes, oldest epoch first, those of the present `epoch` last."""
+        """`marks`: the spool's lanes, oldest epoch first, those of the present `epoch` last. Of lanes that are
+        done with, the hub is asked once: whether it holds more of them than we know of.
+        """
         self._epoch = epoch
         self._limits = limits
         self._tracks = {
             (mark.epoch, mark.lane): _Track(mark.epoch, mark.lane, mark.assigned, mark.cursor, mark.cursor)
             for mark in marks
-            if mark.epoch == epoch or mark.cursor < mark.assigned
         }
         self._live = self._tracks[epoch, Lane.ALARM]
         self._next_live = self._live.assigned + 1
         self._overtaken: list[_Overtaking] = []
+        self._aside: dict[int, int] = {}
+        """Epochs that cannot be read, and until when they are passed over."""
         self._connected = False
         self._heard = False
         """Whether the hub answered since connecting or since the last rewind; else one message probes."""
         self.rewinds = 0
+        self.older_copy = False
+        """Whether the hub holds more of an earlier epoch than our spool ever gave out: it is an older copy."""
+
+    @property
+    def epoch(self) -> int:
+        """The present epoch."""
+        return self._epoch
+
+    def begin_epoch(self, epoch: int, marks: Iterable[LaneMark], *, whole: bool) -> None:
+        """The spool goes on in another epoch. `marks` are its lanes now; `whole`: there are no others. Else the
+        earlier ones stay where they are, and drain before.
+        """
+        before, self._tracks = self._tracks, {}
+        for mark in marks:
+            track = before.pop((mark.epoch, mark.lane), None)
+            if track is None:
+                track = _Track(mark.epoch, mark.lane, mark.assigned, mark.cursor, mark.cursor)
+            track.assigned = max(track.assigned, mark.assigned)
+            self._tracks[mark.epoch, mark.lane] = track
+        if not whole:
+            self._tracks = {**before, **self._tracks}
+        self._epoch = epoch
+        self._live = self._tracks[epoch, Lane.ALARM]
+        self._next_live = 1
+        self._overtaken.clear()
+
+    def set_aside(self, epoch: int, until: int) -> None:
+        """An earlier epoch cannot be read just now: what comes after it does not wait for it."""
+        if epoch != self._epoch:
+            self._aside[epoch] = until
 
     def connect(self) -> None:
         """A connection is open and subscribed. Everything unreceipted is backlog now."""
@@ -123,10 +156,11 @@ class Window:
         """The connection is gone: nothing is sent."""
         self._connected = False
 
-    def note_stored(self, lane: Lane, assigned: int) -> None:
-        """The spool holds items of the present epoch up to this number."""
-        track = self._tracks[self._epoch, lane]
-        track.assigned = max(track.assigned, assigned)
+    def note_stored(self, epoch: int, lane: Lane, assigned: int) -> None:
+        """The spool holds items of a lane up to this number."""
+        track = self._tracks.get((epoch, lane))
+        if track is not None:
+            track.assigned = max(track.assigned, assigned)
 
     def next_to_send(self, *, telemetry_allowed: bool = True) -> Send | None:
         """What to send now: a live alarm first, then the alarm lane, then telemetry; None: nothing.
@@ -168,13 +202,22 @@ class Window:
     def take_receipt(self, cursors: Iterable[tuple[int, int, int]], now: int) -> list[Progress]:
         """The hub holds everything up to these (epoch, lane, cursor). Returns what is news.
 
-        Cursors of unknown lanes, or above what was ever given out, are not ours and change nothing.
+        Cursors of unknown lanes, or above what was ever given out in the present epoch, are not ours and
+        change nothing. Of an earlier epoch the hub may hold more than we ever knew, where our spool is an
+        older copy of itself: then it holds all that we have.
         """
         self._heard = True
         news: list[Progress] = []
         for epoch, lane_number, cursor in cursors:
             track = self._tracks.get((epoch, Lane(lane_number))) if lane_number in tuple(Lane) else None
-            if track is None or not track.cursor < cursor <= track.assigned:
+            if track is None:
+                continue
+            if epoch != self._epoch:
+                self.older_copy |= cursor > track.assigned
+                cursor = min(cursor, track.assigned)
+                if cursor == track.cursor == track.assigned:
+                    del self._tracks[epoch, track.lane]
+            if not track.cursor < cursor <= track.assigned:
                 continue
             track.cursor = cursor
             track.sent = max(track.sent, cursor)
@@ -214,6 +257,7 @@ class Window:
         """Send again what has been outstanding for too long without any progress."""
         patience = self._limits.rewind_after_ms
         self._overtaken = [one for one in self._overtaken if now - one.at < patience]
+        self._aside = {epoch: until for epoch, until in self._aside.items() if now < until}
         for track in self._tracks.values():
             if track.outstanding and now - track.waiting_since >= patience:
                 self._rewind(track, track.cursor)
@@ -236,7 +280,7 @@ class Window:
     def _current(self, lane: Lane) -> _Track:
         """The oldest epoch that still has something on this lane, else the present one."""
         for track in self._tracks.values():
-            if track.lane is lane and track.cursor < track.assigned:
+            if track.lane is lane and track.cursor < track.assigned and track.epoch not in self._aside:
                 return track
         return self._tracks[self._epoch, lane]
 

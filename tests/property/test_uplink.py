@@ -92,7 +92,8 @@ class UplinkMachine(RuleBasedStateMachine):
         marks = [
             LaneMark(epoch, lane, len(items), self.cursors[epoch, lane])
             for (epoch, lane), items in self.spool.items()
-            if epoch == self.epoch or any(self.cursors[epoch, x] < len(self.spool[epoch, x]) for x in Lane)
+            if epoch >= self.epoch - 1
+            or any(self.cursors[epoch, x] < len(self.spool[epoch, x]) for x in Lane)
         ]
         self.window = Window(self.epoch, marks, LIMITS)
         self.connected = False
@@ -111,7 +112,7 @@ class UplinkMachine(RuleBasedStateMachine):
             items.append(f"{self.epoch}/{lane}/{len(items) + 1}")
             if lane is Lane.ALARM and self.connected:
                 self.owed_alone.add(len(items))
-        self.window.note_stored(lane, len(items))
+        self.window.note_stored(self.epoch, lane, len(items))
 
     @rule()
     def connect(self) -> None:
@@ -206,6 +207,7 @@ class UplinkMachine(RuleBasedStateMachine):
     def stored_in_order_once(self) -> None:
         for place, items in self.hub.stored.items():
             assert items == self.spool[place][: len(items)]
+        assert not self.window.older_copy
 
     def teardown(self) -> None:
         """With a good network again, all of it arrives, and quickly."""

@@ -166,7 +166,7 @@ def test_dropping_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) -> Non
     reader = SpoolReader(house.path)
     first = reader.read(1, Lane.TELEMETRY, 1, max_items=1, max_bytes=1)
     reader.close()
-    assert isinstance(first, Dropped) and first.count == house.admission.dropped_telemetry
+    assert isinstance(first, Dropped) and first.count == house.spool.dropped[Lane.TELEMETRY, "spool full"].items
     house.spool.begin()
     house.spool.take_receipt(1, Lane.TELEMETRY, 100)
     house.admission.before_commit(house.spool)

@@ -41,7 +41,7 @@ def test_one_message_probes_until_the_hub_answers_then_eight_are_under_way() -> 
 def test_a_live_alarm_overtakes_a_full_window_once_and_the_lane_goes_on() -> None:
     window = make_window(alarm=100)
     assert send_next(window) == (1, False)
-    window.note_stored(Lane.ALARM, 101)
+    window.note_stored(EPOCH, Lane.ALARM, 101)
     assert send_next(window) == (101, True)
     assert send_next(window) is None
     assert not window.take_gap(EPOCH, Lane.ALARM, 2, now=1), "the overtaking explains the gap"
@@ -100,7 +100,7 @@ def test_live_alarms_go_on_being_sent_at_once_though_no_hub_answers_for_an_hour(
     window = make_window(alarm=50)
     send_next(window)
     for minute in range(60):
-        window.note_stored(Lane.ALARM, 51 + minute)
+        window.note_stored(EPOCH, Lane.ALARM, 51 + minute)
         assert send_next(window, now=60_000 * minute) == (51 + minute, True)
         window.pass_time(60_000 * minute)
         while send_next(window, count=100, now=60_000 * minute):
@@ -110,7 +110,7 @@ def test_live_alarms_go_on_being_sent_at_once_though_no_hub_answers_for_an_hour(
 def test_a_flood_of_alarms_goes_in_batches() -> None:
     window = make_window()
     window.take_receipt([], now=0)
-    window.note_stored(Lane.ALARM, 5_000)
+    window.note_stored(EPOCH, Lane.ALARM, 5_000)
     alone = 0
     while (sent := send_next(window, count=2_000)) and sent[1]:
         alone += 1
@@ -132,7 +132,7 @@ def test_older_epochs_drain_before_the_present_one_lane_by_lane() -> None:
     assert second is not None and (second.epoch, second.lane) == (EPOCH, Lane.TELEMETRY)
     window.note_sent(second, 1, 0)
     assert window.next_to_send() is None, "the present epoch's alarms wait for the older one's receipt"
-    window.take_receipt([(3, Lane.ALARM, 2)], now=1)
+    window.take_receipt([(3, Lane.ALARM, 2), (3, Lane.TELEMETRY, 0)], now=1)
     third = window.next_to_send()
     assert third is not None and (third.epoch, third.lane, third.first) == (EPOCH, Lane.ALARM, 1)
     assert [status.epoch for status in window.statuses()] == [EPOCH, EPOCH], "drained lanes are of no interest"

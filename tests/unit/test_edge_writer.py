@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.contract.codec import decode_item
-from adapters.contract.message import EventItem
 from adapters.contract.vocabulary import Lane
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
 from edge.clock import SystemClock
 from edge.quota import Budget
 from edge.reader import Batch, SpoolReader
+from edge.shelter import Shelter
 from edge.spool import Spool
 from edge.writer import SpoolWriter
 from tests.waiting import wait_until
@@ -29,9 +28,10 @@ def spool(tmp_path: Path) -> Spool:
 
 @pytest.fixture
 def writer(spool: Spool) -> Iterator[SpoolWriter]:
-    writer = SpoolWriter(
-        spool, Admission("demo-edge", Chattering(Rate()), SystemClock()), lambda _: None, SystemClock()
-    )
+    clock = SystemClock()
+    admission = Admission("demo-edge", Chattering(Rate()), clock)
+    assert isinstance(spool.place, Path)
+    writer = SpoolWriter(spool, Shelter(spool.place, spool.budget, clock), admission, lambda _: None, clock)
     writer.start()
     yield writer
     writer.stop()
@@ -70,36 +70,6 @@ def test_an_alarm_passes_a_queue_of_telemetry(writer: SpoolWriter) -> None:
         one.result(10)
     wait_until(lambda: waiting_at_alarm)
     assert waiting_at_alarm[0] > 450, "at most a few transactions of 512 KB went first"
-
-
-def test_a_full_disk_claims_nothing_and_goes_on_in_order_when_there_is_room(
-    writer: SpoolWriter, spool: Spool, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    writer.submit(append(b"before"), urgent=True).result(10)
-    limit = threading.Event()
-
-    def fill(spool: Spool) -> None:
-        pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
-        spool._db.execute(f"PRAGMA max_page_count = {pages}")
-        limit.set()
-
-    writer.submit(fill, urgent=True).result(10)
-    futures = [writer.submit(append(b"big-%d" % n, size=20_000), urgent=True) for n in range(5)]
-    wait_until(lambda: writer.failures >= 2)
-    assert not any(future.done() for future in futures)
-    assert read_all(tmp_path / "spool.sqlite") == [b"before"]
-    spool._db.execute("PRAGMA max_page_count = 1000000")
-    assert [future.result(10) for future in futures] == [2, 3, 4, 5, 6]
-    items = read_all(tmp_path / "spool.sqlite")
-    assert [item[:5] for item in items[1:6]] == [b"big-%d" % n for n in range(5)]
-    told = [decode_item(item) for item in items[6:]]
-    events = [event for item in told if isinstance(item, EventItem) for event in item.events]
-    assert [(event.kind, event.active) for event in events] == [
-        ("store.unavailable", True),
-        ("store.unavailable", False),
-    ]
-    assert sum("cannot be written" in record.message for record in caplog.records) == 1
-    assert sum("can be written again" in record.message for record in caplog.records) == 1
 
 
 def test_an_operation_at_fault_is_told_so_and_the_others_go_on(writer: SpoolWriter, tmp_path: Path) -> None:
