@@ -12,6 +12,7 @@ from hub.api.audience import Audience
 from hub.api.feed import Feed
 from hub.api.names import Names
 from hub.api.pulse import Pulse
+from hub.api.shipment import Shipments
 from hub.api.unreceipted import Unreceipted
 from hub.rulebook.book import RuleBook
 from hub.settings import HubSettings
@@ -39,6 +40,7 @@ class Context:
     live: Live
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Requests answered, by method and status."""
+    exports: Shipments = field(default_factory=Shipments)
 
 
 def _context(request: Request) -> Context:

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from hub.accounts.desk import TooManyAttempts
+from hub.api.shipment import WAIT_S, TooManyExports
 from hub.api.views import Fault
 from hub.domain.error import HubError, Moved
 
@@ -77,6 +78,8 @@ def _hub_error(_request: Request, error: Exception) -> JSONResponse:
     )
     if isinstance(error, TooManyAttempts):
         answer.headers["Retry-After"] = str(error.wait_s)
+    elif isinstance(error, TooManyExports):
+        answer.headers["Retry-After"] = str(WAIT_S)
     return answer
 
 

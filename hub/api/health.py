@@ -87,6 +87,12 @@ def _metrics(here: Context) -> Iterable[str]:
         ("sanfang_unverified_total", "counter", "Messages without proof.", heard.unverified),
     ):
         yield from write_metric(name, kind, text, {"": float(value)})
+    yield from write_metric(
+        "sanfang_exports_total",
+        "counter",
+        "Exports by how they ended: whole, broken, gone (the client left).",
+        {f'how="{how}"': float(count) for how, count in sorted(here.exports.ended.items())},
+    )
     for process, part, name, kind, label, text in _TOLD:
         yield from write_metric(name, kind, text, _sum_told(live.feed.told, process, part, label))
     yield from write_metric(

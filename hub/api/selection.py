@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Annotated, Final
 
 from fastapi import Depends, Query
 
 from hub.api.act import Line
+from hub.domain.bucket import parse_zone
 from hub.domain.error import InvalidAct, NotFound
 from hub.store.database import Connection
 from hub.store.series import Series, choose_series
@@ -127,24 +127,11 @@ def aware(moment: datetime, field: str) -> datetime:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
+def zone_name(name: str, words: SiteWords) -> str:
+    """Whose clock: `site` is the site's own."""
+    return words.time_zone if name == "site" else name
+
+
 def read_zone(name: str, words: SiteWords) -> tzinfo:
     """Whose days and quarters of a day. Raises InvalidAct."""
-    wanted = words.time_zone if name == "site" else name
-    try:
-        if wanted[:1] in "+-":
-            offset = datetime.strptime(wanted, "%z").utcoffset()
-            return timezone(offset or timedelta())
-        return ZoneInfo(wanted)
-    except (ValueError, ZoneInfoNotFoundError, OSError):
-        raise InvalidAct(
-            f"time_zone: {wanted!r} is no time zone; write site, UTC, +08:00 or Asia/Shanghai"
-        ) from None
-
-
-def filter_document(asked: Filter) -> dict[str, Any]:
-    """What was asked, for a file's name or a log."""
-    return {
-        name: value
-        for name in ("device", "point", "address", "zone", "family")
-        if (value := getattr(asked, name))
-    }
+    return parse_zone(zone_name(name, words))

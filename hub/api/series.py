@@ -17,7 +17,7 @@ from hub.api.context import Here
 from hub.api.fault import FAULTS
 from hub.api.gap import explain_gaps
 from hub.api.guard import AtSite
-from hub.api.selection import AHEAD, Asked, From, To, Zone, find_asked, read_time, read_zone
+from hub.api.selection import AHEAD, Asked, From, To, Zone, find_asked, read_time, read_zone, zone_name
 from hub.api.views import Moment, ReadingView, Text, View
 from hub.clock import utc_now
 from hub.domain.bucket import (
@@ -143,7 +143,7 @@ def get_series(
         to=buckets.edges[-1],
         bucket=name,  # type: ignore[arg-type]
         bucket_s=WIDTHS_S[name],
-        time_zone=words.time_zone if time_zone == "site" else time_zone,
+        time_zone=zone_name(time_zone, words),
         series=[
             SeriesView(
                 **point_head(each, words),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.domain.error import InvalidAct
 from hub.domain.moment import microseconds
@@ -64,6 +65,18 @@ def lay_buckets(name: str, begin: datetime, end: datetime, zone: tzinfo) -> Buck
     if level_s is None:
         raise InvalidAct("time_zone: its days do not begin on a whole minute of UTC; choose another, or UTC")
     return Bucketing(name, tuple(edges), level_s)
+
+
+def parse_zone(name: str) -> tzinfo:
+    """A time zone by its name or offset. Raises InvalidAct."""
+    try:
+        if name[:1] in ("+", "-"):
+            return timezone(datetime.strptime(name, "%z").utcoffset() or timedelta())
+        return ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise InvalidAct(
+            f"time_zone: {name!r} is no time zone; write site, UTC, +08:00 or Asia/Shanghai"
+        ) from None
 
 
 def _even_edges(width_s: int, begin: datetime, end: datetime) -> list[datetime]:
