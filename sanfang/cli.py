@@ -13,6 +13,7 @@ import typer
 
 from sanfang.commands import broker as broker_commands
 from sanfang.commands import ca as ca_commands
+from sanfang.commands import database as database_commands
 from sanfang.ports import CONTROL_PORT
 
 WRONG = 2
@@ -30,6 +31,7 @@ app.add_typer(edge_app, name="edge")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(ca_commands.app, name="ca")
 app.add_typer(broker_commands.app, name="broker")
+app.add_typer(database_commands.app, name="db")
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
 
