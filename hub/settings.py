@@ -10,9 +10,10 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from hub.document import StrictModel, fault, fill_placeholders, parse_document, read_document
 from hub.domain.error import ConfigurationError
@@ -89,6 +90,51 @@ class AuthoritySettings(StrictModel):
     server_days: int = Field(default=397, ge=30, le=397)
 
 
+def _hook_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no address; write https://host/path")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("holds a user or a fragment; the secret proves who we are, leave them out")
+    _ = parts.port  # raises ValueError where it is none
+    return value
+
+
+class WebhookSettings(StrictModel):
+    """Where the hub posts what is journaled (`hub/notify/channels/webhook.py`)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")]
+    """Under which the hub remembers how far it has told; another name begins anew."""
+    url: Annotated[str, AfterValidator(_hook_url)]
+    secret: Annotated[SecretStr, Field(min_length=16)]
+    """What each message is signed with."""
+    sites: tuple[str, ...] = ()
+    """Only these; none: all."""
+    kinds: tuple[Annotated[str, Field(pattern=r"^[a-z_]+\.([a-z_]+|\*)$")], ...] = (
+        "alarm.*",
+        "hazard.*",
+        "incident.*",
+    )
+    allow_private: bool = False
+    """The receiver is on the school's own network, or on this machine."""
+
+    @model_validator(mode="after")
+    def _in_the_clear_only_at_home(self) -> Self:
+        if self.url.startswith("http:") and not self.allow_private:
+            raise ValueError(
+                "url: is plain http, and what happens at the school would cross the network in the clear; use"
+                " https, or allow_private: true for a receiver on this network"
+            )
+        return self
+
+
+def _once_each(hooks: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
+    twice = sorted({hook.name for hook in hooks if sum(each.name == hook.name for each in hooks) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} stands twice; give each hook a name of its own")
+    return hooks
+
+
 class HubSettings(StrictModel):
     """Everything the hub's processes are told."""
 
@@ -102,6 +148,7 @@ class HubSettings(StrictModel):
     profiles: Path
     rules: Path
     plans: Path
+    webhooks: Annotated[tuple[WebhookSettings, ...], AfterValidator(_once_each)] = ()
     run_dir: Path = Path("run")
     data_dir: Path = Path("data")
 

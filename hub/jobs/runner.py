@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from hub import watchdog
 from hub.clock import steady_s, utc_now
@@ -110,7 +110,17 @@ class Runner:
             self._stopping.wait(max(0.05, _BEAT_S - (steady_s() - began_s)))
 
 
-def run_chores(settings: HubSettings) -> int:
+class Companion(Protocol):
+    """What runs beside the chores in their process, in threads of its own: it cannot hold them up."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End, within a few seconds."""
+
+
+def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> int:
     """Run the chores until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
     book = load_book(settings.rules, settings.plans)
     runner = Runner(
@@ -122,5 +132,11 @@ def run_chores(settings: HubSettings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
-    runner.run()
+    for companion in companions:
+        companion.start()
+    try:
+        runner.run()
+    finally:
+        for companion in companions:
+            companion.stop()
     return 0

@@ -73,7 +73,7 @@ def read_journal(connection: Connection, site: str, *, after: int, limit: int = 
     """Rows above `after`, in order."""
     return fetch_all(
         connection,
-        "SELECT site, seq, at, actor, subject, kind, body FROM journal"
+        "SELECT site, seq, at, actor, subject, kind, body, hash FROM journal"
         " WHERE site = %s AND seq > %s ORDER BY seq LIMIT %s",
         (site, after, limit),
     )
@@ -93,6 +93,28 @@ def head_seq(connection: Connection, site: str) -> int:
     """The newest seq; 0 for an empty journal."""
     row = connection.execute("SELECT seq FROM journal_head WHERE site = %s", (site,)).fetchone()
     return int(row[0]) if row else 0
+
+
+def row_id(site: str, seq: int, row_hash: bytes) -> str:
+    """`site:seq:mark`: what a row is called outside. The mark is of its hash, so that the rows which a restored
+    backup writes anew under old numbers are not taken for those that were told before.
+    """
+    return f"{site}:{seq}:{bytes(row_hash)[:4].hex()}"
+
+
+def present_id(connection: Connection, site: str, seq: int) -> str | None:
+    """The id of the row with that number, if the journal still holds it; row 0 is before all."""
+    if seq == 0:
+        return row_id(site, 0, _GENESIS)
+    row = connection.execute("SELECT hash FROM journal WHERE site = %s AND seq = %s", (site, seq)).fetchone()
+    return row_id(site, seq, row[0]) if row else None
+
+
+def head_id(connection: Connection, site: str) -> tuple[int, str]:
+    """The newest seq and its id; 0 for an empty journal."""
+    row = connection.execute("SELECT seq, hash FROM journal_head WHERE site = %s", (site,)).fetchone()
+    seq, row_hash = (int(row[0]), bytes(row[1])) if row else (0, _GENESIS)
+    return seq, row_id(site, seq, row_hash)
 
 
 def jsonb(value: Any) -> Jsonb:

@@ -1,0 +1,26 @@
+"""Everything that the hub tells the outside: one reader for each channel of hub.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.notify.channels.webhook import Webhook
+from hub.notify.reader import Reader
+from hub.settings import WebhookSettings
+
+
+class Notifier:
+    """Starts and ends the readers together."""
+
+    def __init__(self, database: str, webhooks: Sequence[WebhookSettings]) -> None:
+        self._readers = [Reader(database, Webhook(hook)) for hook in webhooks]
+
+    def start(self) -> None:
+        """Begin to read."""
+        for reader in self._readers:
+            reader.start()
+
+    def stop(self) -> None:
+        """End every reader."""
+        for reader in self._readers:
+            reader.stop()
