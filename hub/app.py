@@ -45,8 +45,9 @@ def _run_worker(settings: HubSettings) -> int:
 
 def _run_chores(settings: HubSettings) -> int:
     from hub.jobs.runner import run_chores
+    from hub.notify.notifier import Notifier
 
-    return run_chores(settings)
+    return run_chores(settings, [Notifier(settings.database, settings.webhooks)])
 
 
 PROCESSES: Final[Mapping[str, Callable[[HubSettings], int]]] = {
