@@ -43,6 +43,7 @@ from edge.reception import Reception
 from edge.settings import Plan, load_settings, plan_settings, save_settings, shorten_faults
 from edge.spool import Spool
 from edge.supervisor import Supervisor
+from edge.telling import tell_again
 from edge.uplink import Road, Uplink
 from edge.window import Limits, Progress, Window
 from edge.writer import SpoolWriter
@@ -186,6 +187,9 @@ class Edge:
         told = self._writer.submit(partial(self._tell_hub, change), urgent=True)
         told.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._drive_output, change, done))
 
+    def tell_again(self, telling: str) -> None:
+        self._writer.submit(partial(self._tell_again, telling), urgent=True)
+
     def status(self) -> tuple[int, dict[str, int]]:
         counts = {
             "telemetry": self._admission.dropped_telemetry,
@@ -214,6 +218,9 @@ class Edge:
         before = spool.known.condition(ConditionKey(self._identity.edge, "", "hub.lost"))
         self._admission.report_own(spool, "hub.lost", change.lost, silent_ms=change.silent_ms)
         return (before is not None and before.active) != change.lost
+
+    def _tell_again(self, telling: str, spool: Spool) -> int:
+        return tell_again(spool, telling, self._clock)
 
     # In the event loop.
 

@@ -81,6 +81,10 @@ class Known:
         """What the hub was last told of a condition; None where nothing."""
         return self._conditions.get(key)
 
+    def conditions(self) -> dict[ConditionKey, ConditionState]:
+        """All that the hub was last told."""
+        return dict(self._conditions)
+
     def set_condition(self, key: ConditionKey, state: ConditionState) -> None:
         self._db.execute("INSERT OR REPLACE INTO condition VALUES (?, ?, ?, ?, ?)", (*key, *state))
         self._conditions[key] = state

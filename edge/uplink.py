@@ -66,6 +66,9 @@ class Host(Protocol):
     def notice_hub(self, change: Change) -> None:
         """The hub is lost or came back."""
 
+    def tell_again(self, telling: str) -> None:
+        """The hub's mark of what it knows; another one than before asks for all conditions anew."""
+
     def status(self) -> tuple[int, dict[str, int]]:
         """Bytes held in the spool, and counts of what was dropped or refused."""
 
@@ -128,6 +131,7 @@ class Uplink:
         self._telemetry_on_wire: set[int] = set()
         self._settings_version = 0
         self._settings_error = ""
+        self._telling = ""
         self.counts: Counter[str] = Counter()
 
     def start(self, reader: SpoolReader) -> None:
@@ -356,6 +360,9 @@ class Uplink:
         if change is not None:
             _log.info("the hub answers, after %d s", change.silent_ms // 1_000)
             self._host.notice_hub(change)
+        if receipt.nonce and receipt.telling not in ("", self._telling):
+            self._telling = receipt.telling
+            self._host.tell_again(receipt.telling)
         news = self._window.take_receipt(receipt.cursors, now)
         if news:
             self._host.forget(news)

@@ -25,6 +25,8 @@ MAX_RAW_BYTES: Final = 4_096
 LATE_AFTER_MS: Final = 60_000
 """An item older than this at its sending is late (design, invariant 9)."""
 AGE_UNKNOWN: Final = -1
+RETOLD: Final = "retold"
+"""The attribute of a condition that an edge tells anew because the hub lost track; true."""
 
 
 class Direction(IntEnum):
@@ -204,12 +206,15 @@ class Heartbeat(msgspec.Struct, array_like=True, frozen=True):
 class Receipt(msgspec.Struct, array_like=True, frozen=True):
     """Published only after commit: the hub holds everything up to each cursor.
 
-    `nonce` answers a heartbeat (0 where it answers none). A cursor is (epoch, lane, position).
+    `nonce` answers a heartbeat (0 where it answers none). A cursor is (epoch, lane, position). With an
+    answer comes `telling`: where it is another one than before, the hub has lost track of the edge's
+    conditions (a restored database, alarm items that never came) and the edge tells them anew.
     """
 
     nonce: int
     hub_at: int
     cursors: list[tuple[int, int, int]]
+    telling: str = ""
 
 
 class GapRequest(msgspec.Struct, array_like=True, frozen=True):

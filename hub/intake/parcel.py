@@ -56,6 +56,8 @@ class Parcel:
     events: list[EventRow] = field(default_factory=list)
     blocks: list[ReadingBlock] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
+    retold: set[str] = field(default_factory=set)
+    """Events that an edge tells anew because we lost track: only where they change something are they news."""
     reflexes: list[ReflexDone] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     held: list[QuarantineRow] = field(default_factory=list)

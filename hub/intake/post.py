@@ -42,11 +42,12 @@ class Post:
                 self.send(sender, GapRequest(epoch, lane, expected))
 
     def receipt(
-        self, sender: Sender, cursors: Mapping[tuple[int, int], int], now: datetime, nonce: int = 0
+        self, sender: Sender, cursors: Mapping[tuple[int, int], int], now: datetime, nonce: int = 0,
+        telling: str = "",
     ) -> None:
-        """A receipt of these lanes; with a nonce the answer to a heartbeat."""
+        """A receipt of these lanes; with a nonce the answer to a heartbeat, which carries `telling`."""
         listed = [(epoch, lane, position) for (epoch, lane), position in cursors.items()]
-        self.send(sender, Receipt(nonce, microseconds(now), listed))
+        self.send(sender, Receipt(nonce, microseconds(now), listed, telling))
 
     def key_number(self, sender: Sender) -> int:
         """The number of the key that an edge speaks with."""

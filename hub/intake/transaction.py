@@ -81,6 +81,8 @@ def judge_first(held: HeldSite, parcel: Parcel, *, fed: bool = True) -> Judged:
     """Complete a parcel (supervision becomes events, conditions are compared) and judge it, in
     memory. With `fed` False the rules are not asked: it is stored only.
     """
+    if parcel.retold:
+        _leave_out_known(held, parcel)
     for device, behind_us in parcel.drift.items():
         wrong = held.clocks.judge(device, behind_us, microseconds(parcel.recorded_at))
         if wrong is not None:
@@ -231,6 +233,27 @@ def _add_notice(held: HeldSite, parcel: Parcel, position: int, ordinal: int, not
             raw=b"",
         )
     )
+
+
+def _leave_out_known(held: HeldSite, parcel: Parcel) -> None:
+    """Take out what an edge tells anew and is as we know it: no event, and no second occurrence of its alarm."""
+    active: dict[ConditionKey, bool] = {}
+    known: set[str] = set()
+    for row in parcel.events:
+        event = row.input
+        if event.active is None:
+            continue
+        key = (event.device, event.address, event.kind)
+        before = held.conditions.get(key)
+        now = active.get(key, None if before is None else before.active)
+        if event.id in parcel.retold and now is event.active:
+            known.add(event.id)
+        else:
+            active[key] = event.active
+    parcel.events = [row for row in parcel.events if row.input.id not in known]
+    parcel.inputs = [
+        each for each in parcel.inputs if not (isinstance(each, EventInput) and each.id in known)
+    ]
 
 
 def _compare_conditions(held: HeldSite, parcel: Parcel) -> dict[ConditionKey, ConditionState]:

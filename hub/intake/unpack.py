@@ -19,6 +19,7 @@ from adapters.contract.codec import decode_item, encode_payload
 from adapters.contract.command import derive_command
 from adapters.contract.error import MalformedItem, WireError
 from adapters.contract.message import (
+    RETOLD,
     Event,
     EventItem,
     ReadingColumns,
@@ -280,6 +281,8 @@ def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, ev
         late=is_late(origin.age_ms),
         attributes=_attributes(event),
     )
+    if event.replayed and event.attributes.get(RETOLD) is True:
+        parcel.retold.add(taken.id)
     parcel.inputs.append(taken)
     parcel.events.append(
         EventRow(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from adapters.contract.error import WireError
 from adapters.contract.message import Heartbeat, Settings
 from adapters.contract.topic import Sender
+from adapters.contract.vocabulary import Lane
 from hub.domain.judgement import Input, TickInput
 from hub.domain.moment import microseconds
 from hub.intake.clerk import Clerk
@@ -24,6 +25,7 @@ from hub.intake.post import Post
 from hub.intake.supervision import EdgeWatch, broker_notice, chores_notice
 from hub.store.database import Connection, Row, transaction
 from hub.store.edge import HeartbeatFacts, load_edges, load_settings, save_heartbeat
+from hub.store.identity import note_loss, telling_of
 from hub.store.liveness import load_liveness, save_liveness
 from hub.store.quarantine import QuarantineRow
 
@@ -113,7 +115,8 @@ class Warden:
             notices = [*answer.notices, *watch.notices(self._listening_since_s, now_s)]
             self._keep_heartbeat(clerk, held, sender, heartbeat, answer, notices, message.at, now)
             cursors = {(epoch, lane): position for (_, epoch, lane), position in answer.cursors.items()}
-            self._post.receipt(sender, cursors, now, heartbeat.nonce)
+            telling = telling_of(clerk.connection, sender.site, sender.edge)
+            self._post.receipt(sender, cursors, now, heartbeat.nonce, telling)
             self._push_settings(clerk, sender, now_s)
 
     def keep_refusals(self, clerk: Clerk, refusals: Iterable[Refusal], now: datetime, now_s: float) -> None:
@@ -241,6 +244,8 @@ class Warden:
 
         def keep(connection: Connection) -> None:
             save_heartbeat(connection, sender.site, sender.edge, facts)
+            if any(lane == Lane.ALARM for _, _, lane in answer.closed):
+                note_loss(connection, sender.site, sender.edge)
 
         if not answer.closed and not any(held.is_news(notice) for notice in notices):
             with transaction(clerk.connection):
