@@ -10,7 +10,7 @@ import logging
 from typing import Final
 
 from adapters.contract.codec import encode_payload
-from adapters.contract.message import RETOLD, Event, EventItem
+from adapters.contract.message import RETOLD, Attribute, Event, EventItem
 from adapters.contract.vocabulary import KINDS, Lane
 from edge.admission import RECORDED_RANK, TELEMETRY_RANK
 from edge.clock import Clock
@@ -43,10 +43,8 @@ def tell_again(spool: Spool, telling: str, clock: Clock) -> int:
 def _write(spool: Spool, key: ConditionKey, state: ConditionState, clock: Clock) -> None:
     """As old as the condition is, so that the hub takes old news for old; no reflex follows from it here."""
     kind = KINDS[key.kind]
-    told = {RETOLD: True}
-    event = Event(
-        key.device, key.address, key.kind, state.active, None, state.observed_at, told, replayed=True
-    )
+    told: dict[str, Attribute] = {RETOLD: True}
+    event = Event(key.device, key.address, key.kind, state.active, None, state.observed_at, told, replayed=True)
     rank = RECORDED_RANK if kind.default_priority is None else kind.default_priority.rank
     age_ms = max(0, clock.now_us() - state.observed_at) // 1_000
     spool.append(

@@ -42,7 +42,11 @@ class Post:
                 self.send(sender, GapRequest(epoch, lane, expected))
 
     def receipt(
-        self, sender: Sender, cursors: Mapping[tuple[int, int], int], now: datetime, nonce: int = 0,
+        self,
+        sender: Sender,
+        cursors: Mapping[tuple[int, int], int],
+        now: datetime,
+        nonce: int = 0,
         telling: str = "",
     ) -> None:
         """A receipt of these lanes; with a nonce the answer to a heartbeat, which carries `telling`."""

@@ -236,7 +236,7 @@ def _add_notice(held: HeldSite, parcel: Parcel, position: int, ordinal: int, not
 
 
 def _leave_out_known(held: HeldSite, parcel: Parcel) -> None:
-    """Take out what an edge tells anew and is as we know it: no event, and no second occurrence of its alarm."""
+    """Take out what an edge tells anew and is as we know it: no event, no second occurrence of its alarm."""
     active: dict[ConditionKey, bool] = {}
     known: set[str] = set()
     for row in parcel.events:
@@ -251,9 +251,7 @@ def _leave_out_known(held: HeldSite, parcel: Parcel) -> None:
         else:
             active[key] = event.active
     parcel.events = [row for row in parcel.events if row.input.id not in known]
-    parcel.inputs = [
-        each for each in parcel.inputs if not (isinstance(each, EventInput) and each.id in known)
-    ]
+    parcel.inputs = [each for each in parcel.inputs if not (isinstance(each, EventInput) and each.id in known)]
 
 
 def _compare_conditions(held: HeldSite, parcel: Parcel) -> dict[ConditionKey, ConditionState]:
