@@ -13,12 +13,13 @@ import msgspec
 
 from adapters.contract.codec import decode_item, encode_payload
 from adapters.contract.error import MalformedItem
-from adapters.contract.message import MAX_RAW_BYTES, Event, EventItem, ResultItem
+from adapters.contract.message import MAX_EVENT_BYTES, MAX_RAW_BYTES, Event, EventItem, ResultItem
 from adapters.contract.vocabulary import KINDS, Lane, Priority
 from edge.chattering import Chattering
 from edge.clock import Clock
 from edge.condition import judge_event
 from edge.known import ConditionKey, ConditionState
+from edge.linkage import Linkage
 from edge.spool import SPOOL_FULL, Drop, Spool
 
 _log = logging.getLogger(__name__)
@@ -41,29 +42,36 @@ class Admission:
     `edge_name` is the device of the events that the edge reports about itself.
     """
 
-    def __init__(self, edge_name: str, chattering: Chattering, clock: Clock) -> None:
+    def __init__(self, edge_name: str, chattering: Chattering, linkage: Linkage, clock: Clock) -> None:
         self._edge_name = edge_name
         self._chattering = chattering
+        self._linkage = linkage
         self._clock = clock
         self.repeats = 0
         self.unreadable = 0
         self._dropped_ms: int | None = None
         """When something was dropped for age or for a full disk, last in this run."""
 
-    def store_events(self, spool: Spool, events: Iterable[Event], *, fresh: bool = False) -> int:
-        """Store what is news; returns the number of items. `fresh`: an id seen before is no repeat."""
+    def store_events(
+        self, spool: Spool, events: Iterable[Event], *, fresh: bool = False, heard_ms: int | None = None
+    ) -> int:
+        """Store what is news; returns the number of items. `fresh`: an id seen before is no repeat;
+        `heard_ms`: when they came in (monotonic), where they had to wait.
+        """
         now = self._clock.monotonic_ms()
         stored = 0
         for event in events:
             if self._is_unchanged(spool, event):
                 continue
             for admitted in self._admit(spool, self._make_storable(event), now, fresh=fresh):
-                self._write(spool, admitted, now)
+                self._write(spool, admitted, now, heard_ms)
                 stored += 1
         return stored
 
     def store_result(self, spool: Spool, result: ResultItem) -> None:
         """Store what became of a command, on the alarm lane."""
+        if result.state != "accepted":
+            self._linkage.end(result.command, result.state)
         rank = Priority.HIGH.rank
         spool.append(Lane.ALARM, encode_payload(result), rank=rank, mono_ms=self._clock.monotonic_ms())
 
@@ -92,6 +100,7 @@ class Admission:
             self._note_state(spool, event)
             self._write(spool, event, now)
         self.report_drops(spool, spool.shed(self._clock.now_us(), now))
+        self._linkage.before_commit(spool)
 
     def report_drops(self, spool: Spool, drops: Sequence[Drop]) -> None:
         """Tell of dropping: when it begins, when it comes to another lane or reason, and when it ends."""
@@ -132,9 +141,11 @@ class Admission:
 
     def after_commit(self) -> None:
         self._chattering.commit()
+        self._linkage.after_commit()
 
     def after_roll_back(self) -> None:
         self._chattering.roll_back()
+        self._linkage.after_roll_back()
 
     def _is_dropping(self, spool: Spool) -> bool:
         state = spool.known.condition(ConditionKey(self._edge_name, "", DROPPING))
@@ -173,9 +184,14 @@ class Admission:
             key = ConditionKey(event.device, event.address, event.kind)
             spool.known.set_condition(key, ConditionState(event.active, event.edge_at))
 
-    def _write(self, spool: Spool, event: Event, now: int) -> None:
+    def _write(self, spool: Spool, event: Event, now: int, heard_ms: int | None = None) -> None:
         kind = KINDS[event.kind]
-        data = encode_payload(EventItem([event]))
+        reflexes = self._linkage.follow(spool, event, kind.lane, heard_ms)
+        data = encode_payload(EventItem([event], reflexes))
+        while reflexes and len(data) > MAX_EVENT_BYTES:
+            # They are performed all the same; the hub orders what it was not told of under the same id.
+            reflexes = reflexes[: len(reflexes) // 2]
+            data = encode_payload(EventItem([event], reflexes))
         if kind.lane is Lane.TELEMETRY:
             rank = TELEMETRY_RANK
         else:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Final
 
 from adapters.base import Observation
@@ -29,6 +30,7 @@ class Reception:
     def __init__(self, writer: SpoolWriter, admission: Admission, clock: Clock) -> None:
         self._writer = writer
         self._admission = admission
+        self._clock = clock
         self._collector = ReadingCollector(self.store_readings, clock)
         self._pending: set[asyncio.Task[None]] = set()
 
@@ -60,16 +62,16 @@ class Reception:
         """Events of the edge itself, or on behalf of devices that cannot speak."""
         self._keep(self._finish([self._store(events, fresh=False, urgent=True)], None))
 
-    async def store_result(self, result: ResultItem, also: Operation[bool]) -> bool:
-        """Store what became of a command together with a note, in one transaction; where the note's
-        operation says no, nothing is stored. Done when it is on the disk.
+    async def store_result(self, decide: Operation[ResultItem | None]) -> ResultItem | None:
+        """Store what became of a command, as the operation decides in the transaction, with what it notes
+        there; None: nothing is stored. Done when it is on the disk.
         """
 
-        def operation(spool: Spool) -> bool:
-            if not also(spool):
-                return False
-            self._admission.store_result(spool, result)
-            return True
+        def operation(spool: Spool) -> ResultItem | None:
+            result = decide(spool)
+            if result is not None:
+                self._admission.store_result(spool, result)
+            return result
 
         # Nobody outside is promised anything by it, and an order must not wait for a disk that refuses.
         return await asyncio.wrap_future(self._writer.submit(operation, urgent=True, durable=False))
@@ -81,11 +83,10 @@ class Reception:
             await asyncio.wait(self._pending, timeout=timeout_s)
 
     def _store(self, events: list[Event], *, fresh: bool, urgent: bool) -> asyncio.Future[int]:
-        return asyncio.wrap_future(
-            self._writer.submit(
-                lambda spool: self._admission.store_events(spool, events, fresh=fresh), urgent=urgent
-            )
+        store = partial(
+            self._admission.store_events, events=events, fresh=fresh, heard_ms=self._clock.monotonic_ms()
         )
+        return asyncio.wrap_future(self._writer.submit(store, urgent=urgent))
 
     def store_readings(self, item: bytes) -> Future[None]:
         """Store an encoded readings item; the future is done when it is on the disk."""

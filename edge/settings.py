@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.base import DeviceSettings, Driver
 from adapters.contract.message import Settings
 from adapters.contract.topic import NAME, Sender
-from adapters.contract.vocabulary import FAMILIES
+from adapters.contract.vocabulary import FAMILIES, KINDS, REFLEX_COMMANDS, Lane
 from adapters.profile import Profile, ProfileError, load_profile
 from edge.configuration import CommandKind, list_faults, replace_file
 from edge.error import SettingsRefused
+from edge.reflex import Effect, ReflexRule, Table, Target
 
 ERROR_BYTES: Final = 2_000
 """What the heartbeat carries of a refusal."""
@@ -53,15 +54,54 @@ class DeviceEntry(_Strict):
     writes: tuple[CommandKind, ...] = ()
 
 
+class BrokerPlace(_Strict):
+    """Where the hub wants to be reached; how (TLS, user) stays as enrolment said."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(ge=1, le=65_535)
+
+
+class EffectEntry(_Strict):
+    device: Name
+    address: str = ""
+    kind: str
+    parameters: dict[str, bool | int | float | str] = {}
+
+
+class GroupEntry(_Strict):
+    """Devices whose events count together (addresses; `*`: every one that the device does not name), and what
+    follows from them.
+    """
+
+    group: str
+    causes: dict[Name, tuple[str, ...]]
+    effects: Annotated[tuple[EffectEntry, ...], Field(min_length=1)]
+
+
+class ReflexEntry(_Strict):
+    """One rule's part at this edge."""
+
+    rule: Name
+    version: int = Field(ge=1)
+    kind: Literal["event", "together"]
+    kinds: Annotated[tuple[str, ...], Field(min_length=1)]
+    precedence: int = Field(ge=1, le=6)
+    count: int = Field(default=1, ge=1, le=50)
+    within_ms: int = Field(default=0, ge=0)
+    different: Literal["address", "device", "kind"] = "address"
+    groups: tuple[GroupEntry, ...]
+
+
 class Document(_Strict):
-    """The whole document. `reflexes` must be empty: this edge has no reflexes yet, and says so."""
+    """The whole document."""
 
     site: Name
     edge: Name
     connections: tuple[ConnectionEntry, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
     profiles: dict[str, dict[str, Any]] = {}
-    reflexes: Annotated[tuple[Any, ...], Field(max_length=0)] = ()
+    broker: BrokerPlace | None = None
+    reflexes: tuple[ReflexEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +119,11 @@ class Plan:
     """Settings that can be applied as they are."""
 
     version: int
-    key_number: int
     connections: tuple[ConnectionPlan, ...]
     devices: Mapping[str, DeviceSettings]
     profiles: Mapping[str, Profile]
+    broker: BrokerPlace | None = None
+    reflexes: Table = Table()
 
 
 def plan_settings(settings: Settings, sender: Sender, drivers: Mapping[str, Driver]) -> Plan:
@@ -96,6 +137,7 @@ def plan_settings(settings: Settings, sender: Sender, drivers: Mapping[str, Driv
     faults = [
         *_repeated("connections", [entry.connection for entry in document.connections]),
         *_repeated("devices", [entry.device for entry in document.devices]),
+        *_repeated("reflexes", [entry.rule for entry in document.reflexes]),
     ]
     profiles: dict[str, Profile] = {}
     for name, profile in document.profiles.items():
@@ -130,9 +172,76 @@ def plan_settings(settings: Settings, sender: Sender, drivers: Mapping[str, Driv
         for device in devices.values()
         if device.connection not in named
     )
+    for reflex in document.reflexes:
+        faults.extend(_check_reflex(reflex, devices))
     if faults:
         raise SettingsRefused(faults)
-    return Plan(settings.version, settings.key_number, tuple(connections), devices, profiles)
+    table = Table(
+        rules=tuple(_plan_reflex(reflex) for reflex in document.reflexes),
+        named={name: frozenset(device.addresses) for name, device in devices.items()},
+    )
+    return Plan(settings.version, tuple(connections), devices, profiles, document.broker, table)
+
+
+def _check_reflex(reflex: ReflexEntry, devices: Mapping[str, DeviceSettings]) -> Iterator[str]:
+    """Every fault of one reflex: it stands on devices of this edge, does only what is safe twice, and opens doors
+    only for the panel's own start or two independent devices, whatever the hub says.
+    """
+    at = f"reflex {reflex.rule}"
+    for kind in reflex.kinds:
+        if kind not in KINDS or KINDS[kind].lane is not Lane.ALARM:
+            yield f"{at}: kinds: {kind!r} is no event kind of the alarm lane"
+    if reflex.kind == "together" and (reflex.count < 2 or not reflex.within_ms):
+        yield f"{at}: count: {reflex.count} within {reflex.within_ms} ms; together needs two and a time"
+    if reflex.kind == "event" and reflex.count != 1:
+        yield f"{at}: count: {reflex.count} of kind event; write 1 or nothing"
+    started = set(reflex.kinds) <= {"fire.output_started"}
+    verified = (
+        reflex.count >= 2
+        and reflex.different != "kind"
+        and set(reflex.kinds) <= {"fire.alarm", "fire.manual_call_point"}
+    )
+    for group in reflex.groups:
+        for device in group.causes:
+            if device not in devices:
+                yield f"{at}: {group.group}: causes: this edge has no device {device}"
+        for effect in group.effects:
+            known = devices.get(effect.device)
+            if effect.kind not in REFLEX_COMMANDS:
+                yield f"{at}: {group.group}: {effect.kind!r} is none of {', '.join(sorted(REFLEX_COMMANDS))}"
+            elif known is None:
+                yield f"{at}: {group.group}: effects: this edge has no device {effect.device}"
+            elif effect.kind not in known.writes:
+                yield f"{at}: {group.group}: {effect.kind} is not among the writes of {effect.device}"
+            if effect.kind == "door.release" and not (started or verified):
+                yield (
+                    f"{at}: {group.group}: door.release needs the panel's own start or two independent devices"
+                )
+
+
+def _plan_reflex(reflex: ReflexEntry) -> ReflexRule:
+    return ReflexRule(
+        rule=reflex.rule,
+        version=reflex.version,
+        kinds=frozenset(reflex.kinds),
+        precedence=reflex.precedence,
+        count=reflex.count,
+        within_us=reflex.within_ms * 1_000,
+        different=reflex.different,
+        causes={
+            (device, address): group.group
+            for group in reflex.groups
+            for device, addresses in group.causes.items()
+            for address in addresses
+        },
+        effects={
+            group.group: tuple(
+                Effect(Target(effect.device, effect.address, effect.kind), effect.parameters)
+                for effect in group.effects
+            )
+            for group in reflex.groups
+        },
+    )
 
 
 def save_settings(path: Path, settings: Settings) -> None:

@@ -15,19 +15,23 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
+from adapters.contract.topic import Sender
 from hub.accounts.desk import make_setup_token
 from hub.clock import utc_now
 from hub.domain.error import ConfigurationError, HubError, InvalidAct, NotFound, StoreUnavailable
 from hub.family import Child, die_with_parent, keep_running, write_pid
-from hub.rulebook.book import load_book
-from hub.settings import HubSettings, check_http, load_settings
+from hub.rulebook.book import RuleBook, load_book
+from hub.rulebook.reflex import compile_reflexes, emitted_kinds
+from hub.settings import HubSettings, check_exposure, load_settings
 from hub.sites.configuration import SiteConfiguration, check_profiles, load_profiles, load_site
 from hub.sites.desk import apply_configuration
-from hub.sites.enrolment import invite_edge
+from hub.sites.enrolment import forget_edge, invite_edge, open_desk
+from hub.sites.model import build_model
 from hub.store.database import Connection, connect, site_turn, transaction
 from hub.store.migration import SchemaMismatch, migrate
 from hub.store.quarantine import list_quarantine, request_retry
 from hub.store.site import list_sites
+from hub.tls import check_tls
 
 
 # A process imports its own rooms only: the others' would cost it memory and the start a second.
@@ -71,12 +75,12 @@ def run_hub(config: Path) -> int:
     """
     logging.basicConfig(level=logging.INFO, format=_LOG_FORMAT, stream=sys.stderr)
     settings = load_settings(config)
-    sites, profiles = _load_all(settings)
+    sites, profiles, book = _load_all(settings)
     stop = _stop_on_signal()
     with _pid_file(settings, "hub"):
         if _when_there(lambda: _migrate(settings), stop) is None:
             return 0
-        token = _when_there(lambda: _prepare(settings, sites, profiles), stop)
+        token = _when_there(lambda: _prepare(settings, sites, profiles, book), stop)
         if token:
             print(f"The one-time set-up token for the first administrator: {token}", flush=True)
         if stop.is_set():
@@ -100,9 +104,16 @@ def run_process(config: Path, name: str) -> int:
 def invite(config: Path, site: str | None, edge: str) -> str:
     """An invitation token for an edge; `site` is needed where several have an edge of that name."""
     settings = load_settings(config)
-    url = f"http://{settings.http.host}:{settings.http.port}"
+    authority = open_desk(settings, None).authority
+    ca = authority.fingerprint if authority else ""
     with _asking(settings) as connection:
-        return invite_edge(connection, edge, site, url=url, at=utc_now())
+        return invite_edge(connection, edge, site, url=settings.http.url, ca=ca, at=utc_now())
+
+
+def forget(config: Path, sender: Sender) -> bool:
+    """Take an edge's secret away, so that nothing it signs is believed; whether it had one."""
+    with _asking(load_settings(config)) as connection:
+        return forget_edge(connection, sender, actor=ACTOR, at=utc_now())
 
 
 def setup_token(config: Path) -> str | None:
@@ -137,9 +148,11 @@ def quarantine_retry(config: Path, site: str | None, number: int) -> str:
     return f"item {number} of {names[0]} is tried again by the worker (journal row {seq})"
 
 
-def _load_all(settings: HubSettings) -> tuple[list[SiteConfiguration], Mapping[str, Mapping[str, object]]]:
+def _load_all(
+    settings: HubSettings,
+) -> tuple[list[SiteConfiguration], Mapping[str, Mapping[str, object]], RuleBook]:
     """Everything that the hub is configured with; raises ConfigurationError with all faults of all files."""
-    faults = check_http(settings.http)
+    faults = check_exposure(settings) + check_tls(settings)
     sites: list[SiteConfiguration] = []
     profiles: Mapping[str, Mapping[str, object]] = {}
     try:
@@ -156,8 +169,9 @@ def _load_all(settings: HubSettings) -> tuple[list[SiteConfiguration], Mapping[s
             faults.append(f"{file}: site: stands in two files (is: {site.site!r}); rename one of the two")
         faults += check_profiles(site, profiles, file)
         sites.append(site)
+    book = RuleBook()
     try:
-        load_book(settings.rules, settings.plans)
+        book = load_book(settings.rules, settings.plans)
     except ConfigurationError as error:
         faults += error.faults
     for folder in (settings.run_dir, settings.data_dir):
@@ -167,7 +181,7 @@ def _load_all(settings: HubSettings) -> tuple[list[SiteConfiguration], Mapping[s
             faults.append(f"{folder}: cannot be made ({error.strerror}); choose another folder")
     if faults:
         raise ConfigurationError(faults)
-    return sites, profiles
+    return sites, profiles, book
 
 
 def _migrate(settings: HubSettings) -> list[int]:
@@ -178,16 +192,25 @@ def _migrate(settings: HubSettings) -> list[int]:
 
 
 def _prepare(
-    settings: HubSettings, sites: list[SiteConfiguration], profiles: Mapping[str, Mapping[str, object]]
+    settings: HubSettings,
+    sites: list[SiteConfiguration],
+    profiles: Mapping[str, Mapping[str, object]],
+    book: RuleBook,
 ) -> str:
     """Apply the configuration; returns the set-up token at the very first start, else nothing."""
     connection = connect(settings.database, application="sanfang hub")
+    broker = (settings.broker.edges_host, settings.broker.port)
     try:
         now = utc_now()
         for site in sites:
-            version = apply_configuration(connection, site, profiles, actor=ACTOR, at=now)
+            reflexes = compile_reflexes(book, build_model(site), emitted_kinds(site.profiles_by_device, profiles))
+            version = apply_configuration(
+                connection, site, profiles, reflexes=reflexes.tables, broker=broker, actor=ACTOR, at=now
+            )
             if version is not None:
                 _log.info("%s: configuration version %d applied", site.site, version)
+                for note in reflexes.notes:
+                    _log.info("reflex: %s", note)
         return make_setup_token(connection, now, only_first=True) or ""
     finally:
         connection.close()

@@ -13,6 +13,7 @@ from adapters.contract.vocabulary import Lane
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
 from edge.clock import SystemClock
+from edge.linkage import Linkage
 from edge.quota import Budget
 from edge.reader import Batch, Dropped, SpoolReader
 from edge.spool import Spool
@@ -33,7 +34,9 @@ class House:
             self.spool.close()
         self.epoch += 1
         self.spool = Spool(self.path, epoch=self.epoch, opened_at=0, budget=self.budget)
-        self.admission = Admission("demo-edge", Chattering(Rate(changes=3)), SystemClock())
+        self.admission = Admission(
+            "demo-edge", Chattering(Rate(changes=3)), Linkage("demo-edge", SystemClock()), SystemClock()
+        )
 
     def run(self, *events: Event, fresh: bool = False, commit: bool = True) -> None:
         assert self.spool is not None

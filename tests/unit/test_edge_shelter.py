@@ -18,6 +18,7 @@ from edge import schema, writer
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
 from edge.clock import SystemClock
+from edge.linkage import Linkage
 from edge.quota import Budget
 from edge.reader import Batch, Dropped, SpoolReader
 from edge.shelter import Shelter
@@ -39,7 +40,7 @@ class House:
         self.spools = [self.spool]
         self.readers = [SpoolReader(self.spool.place)]
         self.shelter.on_epoch = self.follow
-        admission = Admission("demo-edge", Chattering(Rate()), clock)
+        admission = Admission("demo-edge", Chattering(Rate()), Linkage("demo-edge", clock), clock)
         self.writer = SpoolWriter(self.spool, self.shelter, admission, lambda _: None, clock)
         self.writer.start()
 

@@ -13,6 +13,7 @@ from adapters.contract.vocabulary import Lane
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
 from edge.clock import SystemClock
+from edge.linkage import Linkage
 from edge.quota import Budget
 from edge.reader import Batch, SpoolReader
 from edge.shelter import Shelter
@@ -29,7 +30,7 @@ def spool(tmp_path: Path) -> Spool:
 @pytest.fixture
 def writer(spool: Spool) -> Iterator[SpoolWriter]:
     clock = SystemClock()
-    admission = Admission("demo-edge", Chattering(Rate()), clock)
+    admission = Admission("demo-edge", Chattering(Rate()), Linkage("demo-edge", clock), clock)
     assert isinstance(spool.place, Path)
     writer = SpoolWriter(spool, Shelter(spool.place, spool.budget, clock), admission, lambda _: None, clock)
     writer.start()

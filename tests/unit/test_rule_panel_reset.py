@@ -17,6 +17,7 @@ from adapters.profile import load_profile
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
 from edge.clock import SystemClock
+from edge.linkage import Linkage
 from edge.quota import Budget
 from edge.reader import Batch, SpoolReader
 from edge.spool import Spool
@@ -42,7 +43,9 @@ class Street:
         self.registers = dict.fromkeys(range(165), 0) | {101: PROGRAMMED, 102: PROGRAMMED}
         self.path = path
         self.spool = Spool(path, epoch=1, opened_at=0, budget=Budget(1_000_000))
-        self.admission = Admission("edge", Chattering(Rate(changes=100)), SystemClock())
+        self.admission = Admission(
+            "edge", Chattering(Rate(changes=100)), Linkage("edge", SystemClock()), SystemClock()
+        )
         self.engine = engine_of(FIRE)
         self.position = 1
         self.now_us = START_US
