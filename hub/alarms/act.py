@@ -14,7 +14,7 @@ from hub.domain.consequence import Consequence
 from hub.domain.error import ActRefused, InvalidAct, Moved, NotFound
 from hub.domain.judgement import Evidence, RaiseAlarm, RuleRef
 from hub.domain.machine import Nature
-from hub.store.alarm import find_alarm, find_open_alarm, save_alarm
+from hub.store.alarm import find_alarm
 from hub.store.database import next_number
 from hub.store.turn import Turn
 from hub.store.zone import zone_exists
@@ -53,7 +53,7 @@ def acknowledge(turn: Turn, alarm: Alarm, reason: str) -> Alarm:
     )
     if state is AlarmState.CLOSED:
         acknowledged = close_fields(turn, acknowledged)
-    save_alarm(turn.connection, acknowledged)
+    turn.alarms.save(acknowledged)
     journal_alarm(turn, "alarm.acknowledged", acknowledged, was=alarm.state.value, reason=reason)
     return acknowledged
 
@@ -82,7 +82,7 @@ def verify(turn: Turn, alarm: Alarm, verification: str, cause: str, reason: str)
         verified_at=turn.at,
         version=alarm.version + 1,
     )
-    save_alarm(turn.connection, verified)
+    turn.alarms.save(verified)
     journal_alarm(
         turn,
         "alarm.verified",
@@ -108,7 +108,7 @@ def reset(turn: Turn, alarm: Alarm, reason: str) -> Alarm:
             " verify it first (real, false, test or drill)"
         )
     done = close_fields(turn, replace(alarm, state=state, version=alarm.version + 1))
-    save_alarm(turn.connection, done)
+    turn.alarms.save(done)
     journal_alarm(turn, "alarm.reset", done, was=alarm.state.value, reason=reason)
     return done
 
@@ -168,7 +168,7 @@ def raise_by_person(turn: Turn, parameters: Mapping[str, Any], reason: str) -> t
         late=False,
     )
     consequences = raise_alarm(turn, verdict, nature=Nature.MOMENTARY_LATCHING)
-    alarm = find_open_alarm(turn.connection, turn.site, zone, kind)
+    alarm = turn.alarms.find(zone, kind)
     if alarm is None:
         raise AssertionError("an alarm that was raised is open")
     return alarm, consequences

@@ -20,16 +20,9 @@ from hub.domain.alarm import (
 from hub.domain.consequence import Consequence, GatherAlarms, SuspendDrills
 from hub.domain.judgement import ClearAlarm, EscalateAlarms, Evidence, RaiseAlarm
 from hub.domain.machine import Nature
-from hub.store.alarm import (
-    add_evidence,
-    due_alarms,
-    find_last_alarm,
-    find_open_alarm,
-    insert_alarm,
-    save_alarm,
-)
+from hub.store.alarm import due_alarms
 from hub.store.database import next_number
-from hub.store.roster import load_duty, load_escalation
+from hub.store.roster import load_duty
 from hub.store.turn import Turn
 
 _REAL_BREAKS_IN: Final = Priority.CRITICAL
@@ -37,7 +30,7 @@ _REAL_BREAKS_IN: Final = Priority.CRITICAL
 
 def raise_alarm(turn: Turn, verdict: RaiseAlarm, *, nature: Nature | None = None) -> list[Consequence]:
     """Raise, or add an occurrence to the open alarm of (subject, condition)."""
-    opened = find_open_alarm(turn.connection, turn.site, verdict.subject, verdict.condition)
+    opened = turn.alarms.find(verdict.subject, verdict.condition)
     if verdict.history:
         return _attach_history(turn, verdict, opened)
     if opened is not None:
@@ -52,7 +45,7 @@ def raise_alarm(turn: Turn, verdict: RaiseAlarm, *, nature: Nature | None = None
 
 def clear_alarm(turn: Turn, verdict: ClearAlarm) -> list[Consequence]:
     """The condition ended; where no alarm is open nothing changes."""
-    alarm = find_open_alarm(turn.connection, turn.site, verdict.subject, verdict.condition)
+    alarm = turn.alarms.find(verdict.subject, verdict.condition)
     if alarm is None or alarm.nature.momentary or alarm.active is False:
         return []
     _clear(turn, alarm, verdict.evidence)
@@ -63,7 +56,7 @@ def escalate_alarms(turn: Turn, verdict: EscalateAlarms) -> list[Consequence]:
     """A second sign verifies these alarms: their priority rises and they sound again."""
     consequences: list[Consequence] = []
     for subject, condition in verdict.alarms:
-        alarm = find_open_alarm(turn.connection, turn.site, subject, condition)
+        alarm = turn.alarms.find(subject, condition)
         if alarm is None:
             continue
         priority = min(alarm.priority, verdict.priority, key=lambda each: each.rank)
@@ -71,7 +64,7 @@ def escalate_alarms(turn: Turn, verdict: EscalateAlarms) -> list[Consequence]:
         response = alarm.response if verdict.response is None else verdict.response
         escalated = replace(alarm, priority=priority, response=response)
         raised = open_again(turn, escalated, state, keep_verification=True)
-        save_alarm(turn.connection, raised)
+        turn.alarms.save(raised)
         _add_evidence(turn, alarm.alarm, verdict.evidence)
         journal_alarm(
             turn,
@@ -92,11 +85,11 @@ def gather_alarms(turn: Turn, gathering: GatherAlarms) -> list[int]:
     """Mark the open alarms as the incident's; returns their numbers."""
     gathered = []
     for subject, condition in gathering.alarms:
-        alarm = find_open_alarm(turn.connection, turn.site, subject, condition)
+        alarm = turn.alarms.find(subject, condition)
         if alarm is None or alarm.incident == gathering.incident:
             continue
         alarm = replace(alarm, incident=gathering.incident)
-        save_alarm(turn.connection, alarm)
+        turn.alarms.save(alarm)
         journal_alarm(turn, "alarm.gathered", alarm, incident=gathering.incident)
         gathered.append(alarm.alarm)
     return gathered
@@ -108,7 +101,7 @@ def escalate_due(turn: Turn, limit: int) -> int:
     due = due_alarms(turn.connection, turn.site, at, limit)
     if not due:
         return 0
-    policy, duty = load_escalation(turn.connection, turn.site), load_duty(turn.connection, turn.site)
+    policy, duty = turn.escalation(), load_duty(turn.connection, turn.site)
     for alarm in due:
         post = policy.next_post(alarm.escalation_level)
         level = alarm.escalation_level + 1
@@ -117,7 +110,7 @@ def escalate_due(turn: Turn, limit: int) -> int:
             escalation_level=level if post else alarm.escalation_level,
             next_escalation_at=policy.due_at(alarm.priority, at, level) if post else None,
         )
-        save_alarm(turn.connection, told)
+        turn.alarms.save(told)
         if post is not None:
             journal_alarm(
                 turn,
@@ -138,7 +131,7 @@ def _open(turn: Turn, verdict: RaiseAlarm, nature: Nature) -> Alarm:
     of_device = evidence.device is not None and verdict.subject == subject_of(
         evidence.device, evidence.address or ""
     )
-    policy = load_escalation(turn.connection, turn.site)
+    policy = turn.escalation()
     alarm = Alarm(
         site=turn.site,
         alarm=next_number(turn.connection, turn.site, "alarm"),
@@ -165,7 +158,7 @@ def _open(turn: Turn, verdict: RaiseAlarm, nature: Nature) -> Alarm:
         last_raised_at=turn.at,
         next_escalation_at=policy.due_at(verdict.priority, turn.at, 0),
     )
-    insert_alarm(turn.connection, alarm)
+    turn.alarms.add(alarm)
     _add_evidence(turn, alarm.alarm, evidence)
     return alarm
 
@@ -196,7 +189,7 @@ def _repeat(turn: Turn, alarm: Alarm, verdict: RaiseAlarm) -> None:
     if state is not alarm.state or urgent:
         fresh = alarm.state in (AlarmState.RETURNED, AlarmState.LATCHED)
         repeated = open_again(turn, repeated, state, keep_verification=not fresh)
-    save_alarm(turn.connection, repeated)
+    turn.alarms.save(repeated)
     _add_evidence(turn, alarm.alarm, verdict.evidence)
     sound = state is not alarm.state or urgent or again or alarm.kind in SOUNDS_AGAIN
     journal_alarm(
@@ -216,7 +209,7 @@ def _clear(turn: Turn, alarm: Alarm, evidence: Evidence) -> Alarm:
         cleared = replace(cleared, version=alarm.version + 1)
     if state is AlarmState.CLOSED:
         cleared = close_fields(turn, cleared)
-    save_alarm(turn.connection, cleared)
+    turn.alarms.save(cleared)
     journal_alarm(turn, "alarm.cleared", cleared, was=alarm.state.value, evidence=[evidence.id])
     return cleared
 
@@ -226,14 +219,14 @@ def _attach_history(turn: Turn, verdict: RaiseAlarm, opened: Alarm | None) -> li
     observed_at = verdict.evidence.observed_at
     alarm = opened
     if alarm is None:
-        last = find_last_alarm(turn.connection, turn.site, verdict.subject, verdict.condition)
+        last = turn.alarms.find_last(verdict.subject, verdict.condition)
         if last is not None and (last.closed_at is None or observed_at <= last.closed_at):
             alarm = last
     if alarm is not None:
         attached = replace(
             alarm, observed_at=min(alarm.observed_at, observed_at), occurrences=alarm.occurrences + 1
         )
-        save_alarm(turn.connection, attached)
+        turn.alarms.save(attached)
         _add_evidence(turn, alarm.alarm, verdict.evidence)
         journal_alarm(turn, "alarm.evidenced", attached, evidence=[verdict.evidence.id], sound=False)
         return []
@@ -245,11 +238,4 @@ def _attach_history(turn: Turn, verdict: RaiseAlarm, opened: Alarm | None) -> li
 
 
 def _add_evidence(turn: Turn, alarm: int, evidence: Evidence) -> None:
-    add_evidence(
-        turn.connection,
-        turn.site,
-        alarm,
-        event=evidence.id,
-        recorded_at=evidence.recorded_at,
-        body=describe(evidence),
-    )
+    turn.alarms.add_evidence(alarm, evidence.id, evidence.recorded_at, describe(evidence))

@@ -7,7 +7,6 @@ from typing import Any
 
 from hub.domain.alarm import Alarm, AlarmState, Verification
 from hub.domain.judgement import Evidence
-from hub.store.roster import load_escalation
 from hub.store.turn import Turn
 
 
@@ -27,7 +26,7 @@ def close_fields(turn: Turn, alarm: Alarm) -> Alarm:
 
 def open_again(turn: Turn, alarm: Alarm, state: AlarmState, *, keep_verification: bool) -> Alarm:
     """The alarm as it asks for an acknowledgement anew: escalation begins at the first level."""
-    policy = load_escalation(turn.connection, turn.site)
+    policy = turn.escalation()
     return replace(
         alarm,
         state=state,

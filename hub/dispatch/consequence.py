@@ -94,6 +94,7 @@ class _Dispatcher:
                     raise UnknownPlan(f"rule {thing.rule.rule} names plan {thing.plan!r}, which is not there")
                 return open_incident(turn, thing, plan, self.duty)
             case SendCommand():
+                turn.write()  # whether it may go depends on the alarms around
                 return send_command(turn, thing)
             case SuspendDrills():
                 return suspend_drills(turn, thing)
@@ -101,6 +102,7 @@ class _Dispatcher:
                 gather_alarms(turn, thing)
                 return []
             case OrderDevices():
+                turn.write()
                 order_devices(turn, thing)
                 return []
 

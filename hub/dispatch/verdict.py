@@ -10,7 +10,17 @@ from hub.alarms.desk import raise_alarm
 from hub.dispatch.broken import OWNER_POST, broken_alarm
 from hub.dispatch.consequence import work_off
 from hub.domain.alarm import subject_of
-from hub.domain.judgement import EventInput, Evidence, RaiseAlarm, RuleRef, Text, Verdict
+from hub.domain.judgement import (
+    ClearAlarm,
+    EscalateAlarms,
+    EventInput,
+    Evidence,
+    OpenIncident,
+    RaiseAlarm,
+    RuleRef,
+    Text,
+    Verdict,
+)
 from hub.rulebook.book import RuleBook
 from hub.store.database import Connection
 from hub.store.turn import Turn
@@ -33,7 +43,21 @@ def apply_verdicts(
 
     The caller opened the transaction and took the site's turn.
     """
-    work_off(Turn(connection, site, at), verdicts, book)
+    turn = Turn(connection, site, at, deferred=True)
+    turn.alarms.load(key for verdict in verdicts for key in _named(verdict))
+    work_off(turn, verdicts, book)
+    turn.write()
+
+
+def _named(verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    """The (subject, condition) of the alarms that a verdict is about."""
+    match verdict:
+        case RaiseAlarm() | ClearAlarm():
+            return ((verdict.subject, verdict.condition),)
+        case EscalateAlarms() | OpenIncident():
+            return verdict.alarms
+        case _:
+            return ()
 
 
 def raise_unjudged(connection: Connection, site: str, event: EventInput, *, at: datetime, error: str) -> None:

@@ -103,13 +103,14 @@ def write_judged(
 ) -> None:
     """Write a judged parcel's rows, and inside the site's turn what follows from them."""
     parcel, site, at = judged.parcel, held.site, judged.parcel.recorded_at
-    turn = Turn(connection, site, at)
+    turn = Turn(connection, site, at, deferred=True)
     _write_rows(connection, held, judged)
     # Before the verdicts: what the edge does by itself is not ordered a second time.
     for reflex in parcel.reflexes:
         record_reflex(turn, reflex)
     for result in parcel.results:
         apply_result(turn, result.command, result.state, result.detail, result.edge)
+    turn.write()
     if judged.verdicts:
         apply_verdicts(connection, site, judged.verdicts, at=at, book=court.book)
     if judged.position is not None:
@@ -119,6 +120,7 @@ def write_judged(
     if judged.needs_turn or parcel.source != "telemetry":
         for line in parcel.journal:
             turn.journal(line.subject, line.kind, line.body)
+        turn.write()
         held.consumed = save_consumed(connection, site)
 
 

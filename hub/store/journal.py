@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,17 @@ from hub.store.database import Connection, Row, fetch_all
 
 CHANNEL = "journal"
 _GENESIS = b"\0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """A row before it has a number; `body` holds ids of persons, never names."""
+
+    at: datetime
+    actor: str
+    subject: str
+    kind: str
+    body: Mapping[str, Any]
 
 
 def append_journal(
@@ -26,27 +38,43 @@ def append_journal(
     kind: str,
     body: Mapping[str, Any],
 ) -> int:
-    """Add one row and return its seq. Call it inside the site's turn.
+    """Add one row and return its seq. Call it inside the site's turn."""
+    return append_lines(connection, site, [JournalLine(at, actor, subject, kind, body)])
 
-    `body` holds ids of persons, never names. Readers are woken at commit by NOTIFY, which
-    carries the site only.
+
+def append_lines(connection: Connection, site: str, lines: Sequence[JournalLine]) -> int:
+    """Add rows in the given order and return the last one's seq. Call it inside the site's turn.
+
+    Readers are woken at commit by NOTIFY, which carries the site only.
     """
     head = connection.execute("SELECT seq, hash FROM journal_head WHERE site = %s", (site,)).fetchone()
-    seq, prev_hash = (int(head[0]) + 1, bytes(head[1])) if head else (1, _GENESIS)
-    text = canonical(body)
-    at = at.astimezone(UTC)
-    row_hash = hash_row(prev_hash, site, seq, at, actor, subject, kind, text)
+    seq, link = (int(head[0]), bytes(head[1])) if head else (0, _GENESIS)
+    rows = []
+    for line in lines:
+        seq, at, text, before = seq + 1, line.at.astimezone(UTC), canonical(line.body), link
+        link = hash_row(before, site, seq, at, line.actor, line.subject, line.kind, text)
+        rows.append((site, seq, at, line.actor, line.subject, line.kind, text, before, link))
+    if len(rows) == 1:
+        connection.execute(
+            "INSERT INTO journal (site, seq, at, actor, subject, kind, body, prev_hash, hash)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s)",
+            rows[0],
+        )
+    else:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(
+                "COPY journal (site, seq, at, actor, subject, kind, body, prev_hash, hash) FROM STDIN"
+            ) as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
     connection.execute(
-        "INSERT INTO journal (site, seq, at, actor, subject, kind, body, prev_hash, hash)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s)",
-        (site, seq, at, actor, subject, kind, text, prev_hash, row_hash),
+        "WITH moved AS (INSERT INTO journal_head (site, seq, hash) VALUES (%s, %s, %s)"
+        " ON CONFLICT (site) DO UPDATE SET seq = EXCLUDED.seq, hash = EXCLUDED.hash RETURNING site)"
+        " SELECT pg_notify(%s, site) FROM moved",
+        (site, seq, link, CHANNEL),
     )
-    connection.execute(
-        "INSERT INTO journal_head (site, seq, hash) VALUES (%s, %s, %s)"
-        " ON CONFLICT (site) DO UPDATE SET seq = EXCLUDED.seq, hash = EXCLUDED.hash",
-        (site, seq, row_hash),
-    )
-    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, site))
     return seq
 
 
