@@ -8,17 +8,16 @@ import logging
 import os
 import secrets
 import signal
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from adapters.base import Adapter, AdapterError, Driver
-from adapters.contract.message import Command, Settings
+from adapters.contract.message import Command, Reflex, Settings
 from adapters.registry import load_drivers
 from edge.admission import Admission
 from edge.chattering import Chattering, Rate
@@ -27,24 +26,30 @@ from edge.command import CommandDesk
 from edge.configuration import (
     SETTINGS_FILE,
     SPOOL_FILE,
+    BrokerAddress,
     EdgeConfiguration,
     Identity,
     load_configuration,
     load_identity,
+    save_identity,
 )
 from edge.enrolment import enrol_edge
 from edge.error import ConfigurationError, EnrolmentError, SettingsRefused, SpoolError
 from edge.heartbeat import Change
 from edge.keys import Keys
 from edge.known import ConditionKey
+from edge.linkage import Linkage
 from edge.quota import Budget
 from edge.reader import SpoolReader
 from edge.reception import Reception
+from edge.renewal import Renewal
+from edge.schema import Memory
 from edge.settings import Plan, load_settings, plan_settings, save_settings, shorten_faults
+from edge.shelter import Shelter, set_aside
 from edge.spool import Spool
 from edge.supervisor import Supervisor
 from edge.telling import tell_again
-from edge.uplink import Road, Uplink
+from edge.uplink import EpochBegun, Road, Uplink
 from edge.window import Limits, Progress, Window
 from edge.writer import SpoolWriter
 
@@ -94,7 +99,7 @@ async def _run(configuration: EdgeConfiguration, identity: Identity) -> int:
     for error in failures:
         _log.error("the edge ends: %r", error)
         if isinstance(error, SpoolError):
-            _set_aside(configuration.data_dir / SPOOL_FILE, clock)
+            set_aside(configuration.data_dir / SPOOL_FILE, clock)
     return 1 if failures else 0
 
 
@@ -112,24 +117,33 @@ class Edge:
         self._drivers = drivers
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._spool_path = configuration.data_dir / SPOOL_FILE
         self._settings_path = configuration.data_dir / SETTINGS_FILE
         self._chattering = Chattering(Rate())
-        self._admission = Admission(identity.edge, self._chattering, clock)
-        self._spool, self._replaced = _open_spool(self._spool_path, configuration, clock)
+        self._linkage = Linkage(identity.edge, clock)
+        self._admission = Admission(identity.edge, self._chattering, self._linkage, clock)
+        budget = Budget(configuration.spool_bytes, int(configuration.telemetry_days * 86_400_000))
+        self._shelter = Shelter(configuration.data_dir / SPOOL_FILE, budget, clock)
+        try:
+            self._spool, self._replaced = self._shelter.open_first()
+        except SpoolError as error:
+            raise ConfigurationError([str(error)]) from None
         sender = identity.sender
         self._keys = Keys(sender, identity.root_secret.get_secret_value(), identity.key_number)
         road = Road(sender, identity.broker, self._spool.epoch, f"sanfang {version('sanfang')}")
         window = Window(self._spool.epoch, self._spool.marks(), Limits())
         self._uplink = Uplink(road, window, self._keys, self, clock)
-        self._writer = SpoolWriter(self._spool, self._admission, self._uplink.note_stored, clock)
+        self._writer = SpoolWriter(self._spool, self._shelter, self._admission, self._uplink.note_stored, clock)
+        self._shelter.on_epoch = self._follow_epoch
         self._reception = Reception(self._writer, self._admission, clock)
         self._supervisor = Supervisor(self._reception, clock)
-        self._commands = CommandDesk(self._reception, self._supervisor.find_writer, clock)
+        self._commands = CommandDesk(self._reception, self._linkage, self._supervisor.find_writer, clock)
+        self._linkage.on_fired = self._perform_reflexes
         self._version = 0
         self._wanted: Settings | None = None
         self._refused: Settings | None = None
         self._applying: asyncio.Task[None] | None = None
+        self._keeping = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._outputs: set[asyncio.Task[None]] = set()
 
     @property
@@ -138,16 +152,23 @@ class Edge:
         return self._writer.ended, self._uplink.ended
 
     @property
+    def identity(self) -> Identity:
+        """Who this edge is, and by which broker and credential it is reached."""
+        return self._identity
+
+    @property
     def reception(self) -> Reception:
         """Where observations come in."""
         return self._reception
 
     async def start(self) -> None:
         """Start from what is on the disk; neither hub nor broker is needed for it."""
-        interrupted = self._spool.known.interrupted_commands()
+        again = self._linkage.load(self._spool)
+        cut_off = {reflex.command for reflex in again}
+        interrupted = [each for each in self._spool.known.interrupted_commands() if each not in cut_off]
         self._writer.start()
         self._writer.submit(self._begin_epoch, urgent=True)
-        self._uplink.start(SpoolReader(self._spool_path))
+        self._uplink.start(SpoolReader(self._spool.place))
         await self._commands.report_interrupted(interrupted)
         try:
             kept = load_settings(self._settings_path)
@@ -156,10 +177,14 @@ class Edge:
             kept = None
         if kept is not None:
             await self._apply(kept, keep=False)
+        self._commands.take_reflexes(again)
+        self._start_task(Renewal(self._configuration.data_dir, self, self._clock).run())
         _log.info("the edge %s runs, epoch %d", self._identity.sender, self._spool.epoch)
 
     async def stop(self) -> None:
         """Stop the devices, write what was heard, close the street."""
+        for task in self._tasks:
+            task.cancel()
         if self._applying is not None:
             self._applying.cancel()
         await self._supervisor.stop()
@@ -183,17 +208,22 @@ class Edge:
     def take_settings(self, settings: Settings) -> None:
         self._loop.call_soon_threadsafe(self._want_settings, settings)
 
+    def keep_broker(self, broker: BrokerAddress) -> None:
+        self._loop.call_soon_threadsafe(self._begin_keeping, broker)
+
     def notice_hub(self, change: Change) -> None:
-        told = self._writer.submit(partial(self._tell_hub, change), urgent=True)
+        told = self._writer.submit(partial(self._tell_hub, change), urgent=True, durable=False)
         told.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._drive_output, change, done))
+
+    def notice_older_copy(self) -> None:
+        self._writer.submit(self._meet_older_copy, urgent=True)
 
     def tell_again(self, telling: str) -> None:
         self._writer.submit(partial(self._tell_again, telling), urgent=True)
 
     def status(self) -> tuple[int, dict[str, int]]:
         counts = {
-            "telemetry": self._admission.dropped_telemetry,
-            "alarm": self._admission.dropped_alarms,
+            **self._writer.dropped,
             "unreadable": self._admission.unreadable,
             "repeats": self._admission.repeats,
             "collapsed": self._chattering.collapsed,
@@ -212,6 +242,21 @@ class Edge:
         self._admission.end_chattering(spool)
         if self._replaced:
             self._admission.report_own(spool, "lane.gap", None, reason=self._replaced)
+
+    def _meet_older_copy(self, spool: Spool) -> None:
+        """What was told since the copy was made, nobody here knows: everything is told anew."""
+        _log.error("the hub holds more than this spool ever gave out: it is an older copy, all is told anew")
+        spool.known.forget_conditions()
+        self._admission.report_own(
+            spool, "lane.gap", None, reason="the edge's spool is an older copy of itself"
+        )
+
+    def _perform_reflexes(self, fired: list[Reflex]) -> None:
+        self._loop.call_soon_threadsafe(self._commands.take_reflexes, fired)
+
+    def _follow_epoch(self, spool: Spool) -> None:
+        whole = not isinstance(spool.place, Memory)
+        self._uplink.begin_epoch(EpochBegun(spool.epoch, spool.marks(), SpoolReader(spool.place), whole))
 
     def _tell_hub(self, change: Change, spool: Spool) -> bool:
         """Journal that the hub is lost or back; whether that is a change to what was told before."""
@@ -243,10 +288,48 @@ class Edge:
             "hub-lost output %s %s: %s %s", command.device, command.kind, outcome.state, outcome.detail
         )
 
+    def wish_broker(self, broker: BrokerAddress) -> None:
+        self._uplink.wish_broker(broker)
+
+    def tell_certificate(self, expiring: bool, days_left: int) -> None:
+        def tell(spool: Spool) -> None:
+            self._admission.report_own(spool, "certificate.expiring", expiring, days_left=days_left)
+
+        self._writer.submit(tell, urgent=True)
+
+    def _begin_keeping(self, broker: BrokerAddress) -> None:
+        self._start_task(self._keep_broker(broker))
+
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep_broker(self, broker: BrokerAddress) -> None:
+        try:
+            await self._keep_identity(broker=broker)
+        except OSError as error:
+            _log.error("the new broker could not be kept, and is tried again after a restart: %s", error)
+
+    async def _keep_identity(self, **changes: Any) -> None:
+        """Change who we are on the disk first, then in memory. Raises OSError."""
+        async with self._keeping:
+            identity = self._identity.model_copy(update=changes)
+            await asyncio.to_thread(save_identity, self._configuration.data_dir, identity)
+            self._identity = identity
+
     def _want_settings(self, settings: Settings) -> None:
-        """Settings came. Those in force, and those being applied, need nothing; the newest word counts."""
+        """Settings came. Those in force, and those being applied, need nothing; the newest word counts.
+
+        Versions only rise: an older frame is an old one, played again, or a restored hub's, which learns from
+        our heartbeat what it has to rise above.
+        """
+        if settings.version < self._version:
+            self._uplink.counts["settings_older"] += 1
+            return
         if self._applying is not None and not self._applying.done():
-            self._wanted = settings
+            if self._wanted is None or settings.version >= self._wanted.version:
+                self._wanted = settings
             return
         if settings.version == self._version:
             self._uplink.note_settings(self._version, "")
@@ -256,8 +339,14 @@ class Edge:
         self._applying = self._loop.create_task(self._apply(settings, keep=True))
 
     async def _apply(self, settings: Settings, *, keep: bool) -> None:
-        """Apply settings whole, or refuse them whole and go on with those in force."""
+        """Apply settings whole, or refuse them whole and go on with those in force. The key number is taken
+        in any case: a fault in the document must not keep an old key alive.
+        """
         try:
+            if keep and settings.key_number > self._identity.key_number:
+                await self._keep_identity(key_number=settings.key_number)
+                self._uplink.note_key(settings.key_number)
+                _log.info("key %d is in use", settings.key_number)
             plan = plan_settings(settings, self._identity.sender, self._drivers)
             adapters = self._supervisor.prepare(plan)
             if keep:
@@ -267,58 +356,41 @@ class Edge:
         except AdapterError as error:
             self._refuse(settings, [error.detail])
         except OSError as error:
-            self._refuse(settings, [f"{self._settings_path}: cannot be written: {error.strerror}"])
+            self._refuse(settings, [f"{self._configuration.data_dir}: cannot be written: {error.strerror}"])
+            self._refused = None  # the disk may take them the next time
         else:
             await self._put_in_force(plan, adapters)
         wanted, self._wanted = self._wanted, None
-        if wanted is not None and wanted.version != self._version:
+        if wanted is not None and wanted.version > self._version:
             await self._apply(wanted, keep=True)
 
     async def _put_in_force(self, plan: Plan, adapters: list[Adapter]) -> None:
         known = {*plan.devices, self._identity.edge}
-        self._writer.submit(lambda spool: spool.known.forget_conditions(known), urgent=True)
+
+        def begin(spool: Spool) -> None:
+            spool.known.forget_conditions(known)
+            self._linkage.use(spool, plan.reflexes)
+
+        self._writer.submit(begin, urgent=True)
         self._commands.use_devices(plan.devices)
         await self._supervisor.apply(plan, adapters)
         self._version, self._refused = plan.version, None
         _log.info(
-            "settings %d are in force: %d devices on %d connections",
+            "settings %d are in force: %d devices on %d connections, %d reflexes",
             plan.version,
             len(plan.devices),
             len(plan.connections),
+            len(plan.reflexes.rules),
         )
-        self._uplink.note_settings(plan.version, "", plan.key_number)
+        self._uplink.note_settings(plan.version, "")
+        if plan.broker is not None:
+            place = {"host": plan.broker.host, "port": plan.broker.port}
+            self._uplink.wish_broker(self._identity.broker.model_copy(update=place))
 
     def _refuse(self, settings: Settings, faults: list[str]) -> None:
         _log.error("settings %d are refused: %s", settings.version, "; ".join(faults))
         self._refused = settings
         self._uplink.note_settings(settings.version, shorten_faults(faults))
-
-
-def _open_spool(path: Path, configuration: EdgeConfiguration, clock: Clock) -> tuple[Spool, str]:
-    """The spool with a new epoch; a damaged file is set aside, and the reason returned with the new one."""
-    budget = Budget(configuration.spool_bytes)
-    open_new = partial(Spool, path, epoch=secrets.randbits(63) or 1, opened_at=clock.now_us(), budget=budget)
-    try:
-        return open_new(), ""
-    except sqlite3.OperationalError as error:
-        raise ConfigurationError([f"{path}: cannot be written: {error}"]) from None
-    except (SpoolError, sqlite3.DatabaseError) as error:
-        cause = error.__cause__ if isinstance(error, SpoolError) else error
-        if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
-            raise ConfigurationError([str(error)]) from None
-        reason = f"the spool file was damaged: {cause}"
-        _log.error("%s; it is set aside", reason)
-        _set_aside(path, clock)
-        return open_new(), reason
-
-
-def _set_aside(path: Path, clock: Clock) -> None:
-    """Keep a damaged spool for people to look at, out of the way."""
-    mark = clock.now_us()
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(path.with_name(f"{path.name}.damaged-{mark}{suffix}"))
 
 
 @contextmanager

@@ -123,7 +123,11 @@ def renew_credential(identity: Identity, data_dir: Path) -> BrokerTls:
     key, request = make_request()
     ask = RenewalAsk(identity.site, identity.edge, _make_nonce(), request.decode())
     ask = replace(ask, proof=ask.prove(root_secret))
-    context = make_context(present.ca, read_validity(present.credential), SystemClock().now_us())
+    try:
+        validity = read_validity(present.credential)
+    except CredentialError:
+        validity = None  # lost: the root secret proves who asks all the same
+    context = make_context(present.ca, validity, SystemClock().now_us())
     renewal = ask_hub(f"{url}{RENEW_PATH}", ask, Renewal, context)
     if not fits(renewal.prove(root_secret, ask), renewal.proof):
         raise EnrolmentError("whoever answered is not this edge's hub")

@@ -9,6 +9,8 @@ HEARTBEAT_MS: Final = 10_000
 HUB_LOST_MS: Final = 30_000
 ANSWER_MS: Final = 1_000
 """After a gap request a heartbeat follows at once, but not more often than this."""
+ASLEEP_MS: Final = 5_000
+"""`check` is called each second: after so long without a call this process itself was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Heart:
         self._due = now
         self._beaten = now - HEARTBEAT_MS
         self._heard = now
+        self._looked = now
         self._nonce = 0
         self._told: bool | None = None
         self.hub_offset_us: int | None = None
@@ -61,10 +64,11 @@ class Heart:
         return nonce in (0, self._nonce)
 
     def hear(self, nonce: int, hub_at: int, now_us: int, now: int) -> Change | None:
-        """A receipt that counts came; returns a change where the hub had been lost, or is heard first:
-        what an earlier run of the edge told of it ends with that.
+        """A receipt that counts came and proves that the hub lives: it answers our nonce, or covers what we
+        have just sent. Returns a change where the hub had been lost, or is heard first: what an earlier run
+        of the edge told of it ends with that.
         """
-        silent_ms = now - self._heard
+        silent_ms = max(0, now - self._heard)
         self._heard = now
         if nonce:
             self.hub_offset_us = hub_at - now_us
@@ -74,7 +78,12 @@ class Heart:
         return Change(lost=False, silent_ms=silent_ms)
 
     def check(self, now: int) -> Change | None:
-        """A change where the hub has been silent for too long."""
+        """A change where the hub has been silent for too long. To be called each second: the time in which
+        this process slept (a lid, SIGSTOP) is not the hub's silence.
+        """
+        asleep_ms, self._looked = now - self._looked, now
+        if asleep_ms > ASLEEP_MS:
+            self._heard = min(now, self._heard + asleep_ms)
         if self.lost or now < self.lost_at:
             return None
         self._told = True

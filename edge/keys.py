@@ -25,6 +25,8 @@ class Keys:
         self._sender = sender
         self._root_secret = root_secret
         self._number = key_number
+        self._floor = key_number
+        """The lowest number that the hub may speak with: until it has heard our new one, that is the old one."""
         self._keys = {key_number: derive_key(root_secret, key_number)}
 
     @property
@@ -35,7 +37,7 @@ class Keys:
     def raise_number(self, key_number: int) -> None:
         """Sign with a newer key from now on; an older number changes nothing."""
         if key_number > self._number:
-            self._keys = {key_number: derive_key(self._root_secret, key_number)}
+            self._keys[key_number] = derive_key(self._root_secret, key_number)
             self._number = key_number
 
     def seal_up(
@@ -74,8 +76,11 @@ class Keys:
             raise MalformedFrame(f"a message of type {header.type} came as {what}")
         if (header.site, header.edge) != (self._sender.site, self._sender.edge):
             raise MalformedFrame(f"is for {header.site}/{header.edge}")
-        if header.key_number < self._number:
-            raise BadSignature(f"key {header.key_number} is older than {self._number}")
+        if header.key_number < self._floor:
+            raise BadSignature(f"key {header.key_number} is older than {self._floor}")
         key = self._keys.get(header.key_number) or derive_key(self._root_secret, header.key_number)
         _, payload = open_frame(frame, key)
+        if header.key_number >= self._number:
+            self._floor = self._number
+            self._keys = {self._number: self._keys[self._number]}
         return wanted, payload

@@ -8,7 +8,6 @@ and `heartbeat.py`; here is only I/O.
 from __future__ import annotations
 
 import logging
-import queue
 import secrets
 import sqlite3
 import sys
@@ -18,8 +17,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from adapters.contract.codec import decode_payload, encode_payload
-from adapters.contract.error import WireError
+from adapters.contract.codec import VERSION, decode_payload, encode_payload
+from adapters.contract.error import UnknownVersion, WireError
 from adapters.contract.message import (
     AGE_UNKNOWN,
     Command,
@@ -28,18 +27,25 @@ from adapters.contract.message import (
     Items,
     Receipt,
     Settings,
+    SettingsPart,
     Tombstone,
     Type,
 )
+from adapters.contract.settings import SettingsPuzzle
 from adapters.contract.topic import Sender, heartbeat_topic, lane_topic, read_topic
 from adapters.contract.vocabulary import Lane
 from edge.clock import Clock
 from edge.configuration import BrokerAddress
 from edge.error import SpoolError
 from edge.heartbeat import Change, Heart
+from edge.inbox import Inbox
 from edge.keys import Keys
-from edge.link import Acknowledged, Arrived, Link, LinkReport, Lost, Opened
+from edge.line import Line, Turn
+from edge.link import Acknowledged, Arrived, Link, LinkReport
+from edge.move import Move
+from edge.pace import Pace
 from edge.reader import Batch, SpoolReader
+from edge.spool import LaneMark
 from edge.window import Progress, Send, Window
 
 _log = logging.getLogger(__name__)
@@ -48,9 +54,12 @@ MESSAGE_BYTES: Final = 128 * 1024
 MESSAGE_ITEMS: Final = 2_000
 TELEMETRY_ON_THE_WIRE: Final = 2
 """Telemetry messages that the broker has not taken yet: an alarm finds at most so many in front of it."""
-RECONNECT_MS: Final = (200, 400, 800, 1_600, 3_200, 5_000)
-OPEN_MS: Final = 10_000
-_TICK_S: Final = 1.0
+HEARTBEAT_EXPIRES_S: Final = 30
+TICK_S: Final = 1.0
+UNREAD_MS: Final = 5_000
+"""So long an earlier epoch that cannot be read is passed over."""
+_FRAME_ROOM: Final = 1_024
+"""What a frame takes besides its items."""
 
 
 class Host(Protocol):
@@ -63,11 +72,17 @@ class Host(Protocol):
 
     def take_settings(self, settings: Settings) -> None: ...
 
+    def keep_broker(self, broker: BrokerAddress) -> None:
+        """The hub was reached over this one: it is ours from now on."""
+
     def notice_hub(self, change: Change) -> None:
         """The hub is lost or came back."""
 
     def tell_again(self, telling: str) -> None:
         """The hub's mark of what it knows; another one than before asks for all conditions anew."""
+
+    def notice_older_copy(self) -> None:
+        """The hub holds more of an earlier epoch than our spool knows: somebody put an older copy in place."""
 
     def status(self) -> tuple[int, dict[str, int]]:
         """Bytes held in the spool, and counts of what was dropped or refused."""
@@ -84,13 +99,6 @@ class Road:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The spool committed; the last number of each lane."""
-
-    assigned: dict[Lane, int]
-
-
-@dataclass(frozen=True, slots=True)
 class SettingsOutcome:
     """Settings were applied (`error` empty) or refused."""
 
@@ -99,12 +107,38 @@ class SettingsOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyKept:
+    """A newer key number is on the disk: sign with it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerWished:
+    """The hub wants to be reached over this broker."""
+
+    broker: BrokerAddress
+
+
+@dataclass(frozen=True, slots=True)
 class _Reported:
     link: Link
     report: LinkReport
 
 
-_Happening = Stored | SettingsOutcome | _Reported | None
+@dataclass(frozen=True, slots=True)
+class EpochBegun:
+    """The spool goes on in another epoch, and there it is read from. `whole`: everything is in there; else the
+    earlier epochs are read where they were.
+    """
+
+    epoch: int
+    marks: list[LaneMark]
+    reader: SpoolReader
+    whole: bool
+
+
+_Happening = SettingsOutcome | KeyKept | BrokerWished | EpochBegun | _Reported
 
 
 class Uplink:
@@ -116,19 +150,22 @@ class Uplink:
         self._keys = keys
         self._host = host
         self._clock = clock
-        self._inbox: queue.SimpleQueue[_Happening] = queue.SimpleQueue()
+        self._inbox: Inbox[_Happening] = Inbox()
         self._thread = threading.Thread(target=self._guard, name="uplink", daemon=True)
         self.ended: Future[None] = Future()
         """Done when the thread ended; carries the error that ended it, a SpoolError for a damaged spool."""
         self._stopping = False
         self._reader: SpoolReader | None = None
+        self._sheltered: dict[int, SpoolReader] = {}
+        """Where epochs are read that only memory holds."""
+        self._own_epochs = {road.epoch}
         self._started = clock.monotonic_ms()
         self._heart = Heart(self._started)
-        self._link: Link | None = None
-        self._open = False
-        self._attempts = 0
-        self._retry_at = self._started
-        self._telemetry_on_wire: set[int] = set()
+        self._line = self._make_line(road.broker)
+        self._trial: Line | None = None
+        self._move = Move(road.broker)
+        self._pace = Pace()
+        self._puzzle = SettingsPuzzle()
         self._settings_version = 0
         self._settings_error = ""
         self._telling = ""
@@ -141,19 +178,29 @@ class Uplink:
     def stop(self, timeout_s: float = 2.0) -> None:
         """Close the connection and end the thread."""
         self._stopping = True
-        self._inbox.put(None)
+        self._inbox.wake()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
-    def note_stored(self, assigned: dict[Lane, int]) -> None:
-        """From the spool's thread, after each commit."""
-        self._inbox.put(Stored(assigned))
+    def note_stored(self, assigned: dict[tuple[int, Lane], int]) -> None:
+        """From the spool's thread, after each commit: the last number of each lane, by epoch and lane."""
+        self._inbox.put_stored(assigned)
 
-    def note_settings(self, version: int, error: str, key_number: int | None = None) -> None:
+    def begin_epoch(self, begun: EpochBegun) -> None:
+        """From the spool's thread: the spool goes on in another epoch."""
+        self._inbox.put(begun)
+
+    def note_settings(self, version: int, error: str) -> None:
         """What became of settings: the version in force, or the refused one with its reason."""
-        if key_number is not None:
-            self._keys.raise_number(key_number)
         self._inbox.put(SettingsOutcome(version, error))
+
+    def note_key(self, number: int) -> None:
+        """A newer key number is on the disk."""
+        self._inbox.put(KeyKept(number))
+
+    def wish_broker(self, broker: BrokerAddress) -> None:
+        """The hub wants to be reached over this broker; the present one stays until it was."""
+        self._inbox.put(BrokerWished(broker))
 
     def _guard(self) -> None:
         """Run, and never end unnoticed."""
@@ -161,10 +208,10 @@ class Uplink:
             self._run()
         finally:
             error = sys.exception()
-            if self._link is not None:
-                self._link.close()
-            if self._reader is not None:
-                self._reader.close()
+            for line in (self._line, self._trial):
+                if line is not None:
+                    line.close()
+            self._close_readers()
             if error is None:
                 self.ended.set_result(None)
             elif isinstance(error, sqlite3.Error):
@@ -175,162 +222,220 @@ class Uplink:
     def _run(self) -> None:
         while not self._stopping:
             now = self._clock.monotonic_ms()
-            self._keep_link(now)
             self._pass_time(now)
             self._send_all()
             self._wait()
 
     def _wait(self) -> None:
         deadlines = [self._heart.lost_at] if not self._heart.lost else []
-        if self._open:
-            deadlines.append(self._heart.due)
-        else:
-            deadlines.append(self._retry_at)
+        deadlines.append(self._heart.due if self._line.is_open else self._line.next_at)
+        if self._trial is not None and not self._trial.is_open:
+            deadlines.append(self._trial.next_at)
         if (rewind := self._window.next_deadline()) is not None:
             deadlines.append(rewind)
-        wait_s = max(0.0, min(_TICK_S, (min(deadlines) - self._clock.monotonic_ms()) / 1_000))
-        try:
-            happening = self._inbox.get(timeout=wait_s + 0.001)
-            while True:
-                self._take(happening)
-                happening = self._inbox.get_nowait()
-        except queue.Empty:
-            return
+        wait_s = max(0.0, min(TICK_S, (min(deadlines) - self._clock.monotonic_ms()) / 1_000))
+        assigned, happenings = self._inbox.take(wait_s + 0.001)
+        for happening in happenings:
+            self._take(happening, self._clock.monotonic_ms())
+        for (epoch, lane), last in assigned.items():
+            self._window.note_stored(epoch, lane, last)
 
-    def _take(self, happening: _Happening) -> None:
+    def _take(self, happening: _Happening, now: int) -> None:
         match happening:
-            case Stored(assigned):
-                for lane, last in assigned.items():
-                    self._window.note_stored(lane, last)
             case SettingsOutcome(version, error):
                 self._settings_version, self._settings_error = version, error
-                self._heart.hasten(self._clock.monotonic_ms())
-            case _Reported(link, report) if link is self._link:
-                self._take_report(report)
-
-    def _take_report(self, report: LinkReport) -> None:
-        now = self._clock.monotonic_ms()
-        match report:
-            case Opened():
-                if self._attempts > 1:
-                    _log.warning("connected to the broker again")
-                self._open = True
-                self._attempts = 0
-                self._telemetry_on_wire.clear()
-                self._window.connect()
                 self._heart.hasten(now)
-            case Lost(reason):
-                self._lose_link(reason, now)
+            case KeyKept(number):
+                self._keys.raise_number(number)
+                self._heart.hasten(now)
+            case EpochBegun():
+                self._begin_epoch(happening)
+                self._heart.hasten(now)
+            case BrokerWished(broker):
+                self._drop_trial()
+                self._move.wish(broker, now)
+                self._heart.hasten(now)
+            case _Reported(link, report) if self._line.owns(link):
+                self._take_report(report, now)
+            case _Reported(link, report) if self._trial is not None and self._trial.owns(link):
+                self._take_trial_report(self._trial, report, now)
+
+    def _begin_epoch(self, begun: EpochBegun) -> None:
+        if begun.whole:
+            self._close_readers()
+            self._reader = begun.reader
+        else:
+            self._sheltered[begun.epoch] = begun.reader
+        self._own_epochs.add(begun.epoch)
+        self._window.begin_epoch(begun.epoch, begun.marks, whole=begun.whole)
+
+    def _close_readers(self) -> None:
+        for reader in (self._reader, *self._sheltered.values()):
+            if reader is not None:
+                reader.close()
+        self._reader = None
+        self._sheltered.clear()
+
+    def _take_report(self, report: LinkReport, now: int) -> None:
+        match report:
             case Acknowledged(message):
-                self._telemetry_on_wire.discard(message)
+                self._pace.note_acknowledged(message, now)
             case Arrived(topic, payload):
                 self._take_message(topic, payload, now)
+            case _:
+                self._turn(self._line.take(report, now), now)
 
-    def _keep_link(self, now: int) -> None:
-        if self._link is not None:
-            if not self._open and now >= self._retry_at:
-                self._lose_link("it does not answer", now)
-            return
-        if now < self._retry_at:
-            return
-        self._attempts += 1
-        link = Link(
-            self._road.broker, self._road.sender, lambda link, report: self._inbox.put(_Reported(link, report))
-        )
-        self._link = link
-        self._retry_at = now + OPEN_MS
-        try:
-            link.open()
-        except OSError as error:
-            self._lose_link(str(error), self._clock.monotonic_ms())
-
-    def _lose_link(self, reason: str, now: int) -> None:
-        if self._open or self._attempts == 1:
-            broker = self._road.broker
-            _log.warning("no connection to the broker %s:%d: %s", broker.host, broker.port, reason)
-        if self._open:
-            self._attempts = 1
-        self._open = False
-        self._window.disconnect()
-        if self._link is not None:
-            self._link.close()
-            self._link = None
-        self._retry_at = now + RECONNECT_MS[min(max(self._attempts, 1), len(RECONNECT_MS)) - 1]
+    def _turn(self, turn: Turn | None, now: int) -> None:
+        """The line was opened or lost."""
+        if turn is Turn.OPENED:
+            self._pace.begin()
+            self._window.connect()
+            self._heart.hasten(now)
+        elif turn is Turn.LOST:
+            self._window.disconnect()
 
     def _pass_time(self, now: int) -> None:
+        self._turn(self._line.keep(now), now)
+        self._pass_trial(now)
         self._window.pass_time(now)
         if (change := self._heart.check(now)) is not None:
             _log.warning("the hub has been silent for %d s", change.silent_ms // 1_000)
             self._host.notice_hub(change)
-        if self._open and now >= self._heart.due:
+            # Perhaps it is only this connection: a broker that takes everything and delivers nothing.
+            self._turn(self._line.renew(now, "the hub was not heard over it"), now)
+        if self._line.is_open and now >= self._heart.due:
             self._beat(now)
+
+    # Moving to another broker: it is tried beside the present one, which goes on carrying everything.
+
+    def _pass_trial(self, now: int) -> None:
+        if self._move.is_due(now, hub_lost=self._heart.lost) and (wished := self._move.begin(now)) is not None:
+            _log.info("trying the broker %s:%d, as the hub wishes", wished.host, wished.port)
+            self._trial = self._make_line(wished)
+        if self._trial is None:
+            return
+        if self._move.check(now):
+            _log.warning("the broker does not change: %s", self._move.error)
+            self._drop_trial()
+            self._heart.hasten(now)
+            return
+        self._trial.keep(now)
+
+    def _take_trial_report(self, trial: Line, report: LinkReport, now: int) -> None:
+        match report:
+            case Arrived(topic, frame):
+                if self._answers_trial(topic, frame):
+                    self._change_line(trial, now)
+            case Acknowledged():
+                pass
+            case _:
+                if trial.take(report, now) is Turn.OPENED:
+                    trial.publish(heartbeat_topic(self._road.sender), self._heartbeat(self._move.ask(), now))
+
+    def _answers_trial(self, topic: str, frame: bytes) -> bool:
+        place = read_topic(topic)
+        try:
+            kind, payload = self._keys.open_down(place[2] if place else topic, frame)
+            return kind is Type.RECEIPT and decode_payload(payload, Receipt).nonce == self._move.nonce
+        except WireError:
+            return False
+
+    def _change_line(self, trial: Line, now: int) -> None:
+        """The hub answered over the new broker: it carries everything from here."""
+        _log.warning("the hub is reached over the broker %s; it is kept", trial.place)
+        self._line.close()
+        self._line, self._trial = trial, None
+        self._move.succeed()
+        self._host.keep_broker(trial.broker)
+        self._turn(Turn.OPENED, now)
+
+    def _drop_trial(self) -> None:
+        if self._trial is not None:
+            self._trial.close()
+            self._trial = None
+
+    def _make_line(self, broker: BrokerAddress) -> Line:
+        return Line(broker, self._road.sender, self._report, self._clock.monotonic_ms())
+
+    def _report(self, link: Link, report: LinkReport) -> None:
+        """From a connection's own thread."""
+        if isinstance(report, Arrived):
+            self._inbox.put_message(_Reported(link, report), len(report.payload))
+        else:
+            self._inbox.put(_Reported(link, report))
 
     def _beat(self, now: int) -> None:
         nonce = secrets.randbits(63) or 1
+        self._heart.beat(nonce, now)
+        topic = heartbeat_topic(self._road.sender)
+        self._line.publish(topic, self._heartbeat(nonce, now), expires_s=HEARTBEAT_EXPIRES_S)
+
+    def _heartbeat(self, nonce: int, now: int) -> bytes:
         spool_bytes, dropped = self._host.status()
+        if self._inbox.dropped:
+            dropped["inbox"] = self._inbox.dropped
         heartbeat = Heartbeat(
             nonce=nonce,
             edge_at=self._clock.now_us(),
             uptime_ms=now - self._started,
             lanes=self._window.statuses(),
             settings_version=self._settings_version,
-            settings_error=self._settings_error,
+            settings_error=self._settings_error or self._move.error,
             spool_bytes=spool_bytes,
             dropped={**dropped, **self.counts},
             software=self._road.software,
         )
-        frame = self._keys.seal_up(Type.HEARTBEAT, encode_payload(heartbeat), epoch=self._road.epoch)
-        self._heart.beat(nonce, now)
-        self._publish(heartbeat_topic(self._road.sender), frame)
+        return self._keys.seal_up(Type.HEARTBEAT, encode_payload(heartbeat), epoch=self._window.epoch)
 
     def _send_all(self) -> None:
         """Send what may be sent; back to the inbox as soon as there is something in it."""
-        while self._open:
-            allowed = len(self._telemetry_on_wire) < TELEMETRY_ON_THE_WIRE
+        while self._line.is_open:
+            allowed = self._pace.on_the_wire < TELEMETRY_ON_THE_WIRE
             send = self._window.next_to_send(telemetry_allowed=allowed)
             if send is None or not self._send(send):
                 return
-            if not self._inbox.empty():
+            if self._inbox:
                 return
 
     def _send(self, send: Send) -> bool:
         """Send one message; false where it could not be."""
-        assert self._reader is not None
+        reader = self._sheltered.get(send.epoch, self._reader)
+        assert reader is not None
         max_items = 1 if send.alone else min(MESSAGE_ITEMS, send.last_assigned - send.first + 1)
+        max_bytes = min(MESSAGE_BYTES, self._line.max_message_bytes - _FRAME_ROOM)
+        if send.lane is Lane.TELEMETRY:
+            max_bytes = min(max_bytes, self._pace.message_bytes)
         try:
-            run = self._reader.read(
-                send.epoch, send.lane, send.first, max_items=max_items, max_bytes=MESSAGE_BYTES
-            )
+            run = reader.read(send.epoch, send.lane, send.first, max_items=max_items, max_bytes=max_bytes)
         except sqlite3.OperationalError as error:
             self.counts["spool_unread"] += 1
             if self.counts["spool_unread"] == 1:
                 _log.error("the spool cannot be read: %s", error)
-            return False
+            self._window.set_aside(send.epoch, self._clock.monotonic_ms() + UNREAD_MS)
+            return send.epoch != self._window.epoch
         if run is None:
             return False
         if isinstance(run, Batch):
             now = self._clock.monotonic_ms()
-            present = send.epoch == self._road.epoch
+            present = send.epoch in self._own_epochs
             ages = [max(0, now - at) if present else AGE_UNKNOWN for at in run.mono_ms]
             payload = encode_payload(Items(self._clock.now_us(), ages, run.items))
             kind, count, last = Type.ITEMS, len(run.items), run.last
         else:
             count = min(run.count, send.last_assigned - run.first + 1)
-            payload = encode_payload(Tombstone(count, run.reason, run.dropped_at))
+            payload = encode_payload(Tombstone(count, run.reason, run.dropped_at, run.readings[: 2 * count]))
             kind, last = Type.TOMBSTONE, run.first + count - 1
         frame = self._keys.seal_up(
             kind, payload, lane=send.lane, epoch=send.epoch, first=send.first, count=count
         )
-        message = self._publish(lane_topic(self._road.sender, send.lane), frame)
+        message = self._line.publish(lane_topic(self._road.sender, send.lane), frame)
         if message is None:
             return False
+        now = self._clock.monotonic_ms()
         if send.lane is Lane.TELEMETRY:
-            self._telemetry_on_wire.add(message)
-        self._window.note_sent(send, last, self._clock.monotonic_ms())
+            self._pace.note_sent(message, len(frame), now)
+        self._window.note_sent(send, last, now)
         return True
-
-    def _publish(self, topic: str, frame: bytes) -> int | None:
-        return None if self._link is None else self._link.publish(topic, frame)
 
     def _take_message(self, topic: str, frame: bytes, now: int) -> None:
         place = read_topic(topic)
@@ -346,7 +451,18 @@ class Uplink:
                 case Type.COMMAND:
                     self._host.take_command(decode_payload(payload, Command), self._heart.hub_offset_us)
                 case Type.SETTINGS:
-                    self._host.take_settings(decode_payload(payload, Settings))
+                    whole = self._puzzle.take(decode_payload(payload, SettingsPart))
+                    if whole is not None:
+                        self._host.take_settings(whole)
+        except UnknownVersion as error:
+            self.counts[error.code] += 1
+            if self.counts[error.code] == 1:
+                _log.error(
+                    "the hub speaks another version (%s), this edge %d: everything is kept until one of the"
+                    " two is updated",
+                    error.detail,
+                    VERSION,
+                )
         except WireError as error:
             # Nothing that is not proved may change anything, nor fill the log.
             self.counts[error.code] += 1
@@ -356,6 +472,14 @@ class Uplink:
     def _take_receipt(self, receipt: Receipt, now: int) -> None:
         if not self._heart.counts(receipt.nonce):
             return
+        news = self._window.take_receipt(receipt.cursors, now)
+        if self._window.older_copy:
+            self._window.older_copy = False
+            self._host.notice_older_copy()
+        if news:
+            self._host.forget(news)
+        if not news and not receipt.nonce:
+            return  # it may be an old one, played again: it proves nothing
         change = self._heart.hear(receipt.nonce, receipt.hub_at, self._clock.now_us(), now)
         if change is not None:
             _log.info("the hub answers, after %d s", change.silent_ms // 1_000)
@@ -363,6 +487,3 @@ class Uplink:
         if receipt.nonce and receipt.telling not in ("", self._telling):
             self._telling = receipt.telling
             self._host.tell_again(receipt.telling)
-        news = self._window.take_receipt(receipt.cursors, now)
-        if news:
-            self._host.forget(news)

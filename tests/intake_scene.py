@@ -25,7 +25,7 @@ from adapters.contract.message import (
     ReadingColumns,
     Receipt,
     ResultItem,
-    Settings,
+    SettingsPart,
     Tombstone,
     Type,
     pack_readings,
@@ -50,7 +50,7 @@ _SHAPES: Mapping[int, type[Any]] = {
     Type.RECEIPT: Receipt,
     Type.GAP_REQUEST: GapRequest,
     Type.COMMAND: Command,
-    Type.SETTINGS: Settings,
+    Type.SETTINGS: SettingsPart,
 }
 
 

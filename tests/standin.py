@@ -37,6 +37,7 @@ from adapters.contract.message import (
     Tombstone,
     Type,
 )
+from adapters.contract.settings import split_settings
 from adapters.contract.topic import Sender, down_topic, read_topic, up_filter
 from adapters.contract.vocabulary import Lane
 
@@ -128,7 +129,8 @@ class StandInHub:
         self.send(order, Type.COMMAND)
 
     def send_settings(self, version: int, document: bytes) -> None:
-        self.send(Settings(version, self.key_number, document), Type.SETTINGS)
+        for part in split_settings(Settings(version, self.key_number, document)):
+            self.send(part, Type.SETTINGS)
 
     def _on_connect(self, client: Client, *_: Any) -> None:
         for what in ("alarm", "telemetry", "heartbeat"):

@@ -241,9 +241,23 @@ class Command(msgspec.Struct, array_like=True, frozen=True):
     reason: str = ""
 
 
-class Settings(msgspec.Struct, array_like=True, frozen=True):
+class SettingsPart(msgspec.Struct, array_like=True, frozen=True):
+    """One of the numbered parts (1 … `parts`) in which an edge's settings travel (`contract/settings.py`).
+    `digest` is the SHA-256 of the whole document and says which parts belong together.
+    """
+
+    version: int
+    key_number: int
+    part: int
+    parts: int
+    digest: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
     """An edge's settings, applied whole or refused with a reason. `document` is JSON with
-    `connections`, `devices`, `profiles`, `reflexes`.
+    `connections`, `devices`, `profiles`, `reflexes` and `broker`; `key_number` is the key to sign with.
     """
 
     version: int

@@ -26,9 +26,11 @@ from hub.domain.error import ConfigurationError
 from hub.rulebook.book import load_book
 from hub.settings import HttpSettings, HubSettings, check_http
 from hub.store.database import open_pool
+from hub.tls import ServerContext
 
 POOL_SIZE: Final = 8
 STOP_S: Final = 3
+REFRESH_S: Final = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -60,12 +62,13 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
     faults = check_http(settings.http)
     if faults:
         raise ConfigurationError(faults)
+    shown = ServerContext(settings.http.tls) if settings.http.tls else None
     book = load_book(settings.rules, settings.plans)
     with contextlib.closing(_bind(settings.http)) as listening:
         pool = open_pool(settings.database, application="sanfang api", size=POOL_SIZE)
         names, audience, unreceipted = Names(), Audience(), Unreceipted()
         feed = Feed(settings.database, names, audience, unreceipted)
-        listener = Listener(settings.broker, unreceipted)
+        listener = Listener(settings.broker, unreceipted, former=settings.former_broker)
         pulse = Pulse(feed, listener, unreceipted, names, audience)
         context = Context(settings, pool, names, book, Live(feed, pulse, audience, unreceipted))
         server = _Server(
@@ -79,6 +82,7 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
                 ws="none",
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=STOP_S,
+                ssl_context_factory=None if shown is None else lambda *_: shown.context,
             )
         )
         audience.open()
@@ -87,7 +91,9 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
         beating = asyncio.create_task(pulse.beat_forever())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         stopping = asyncio.create_task(stop.wait())
-        _log.info("serving at http://%s:%d", settings.http.host, settings.http.port)
+        refreshing = asyncio.create_task(_refresh(shown)) if shown else stopping
+        scheme = "https" if shown else "http"
+        _log.info("serving at %s://%s:%d", scheme, settings.http.host, settings.http.port)
         try:
             await asyncio.wait({beating, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             audience.close()
@@ -98,11 +104,22 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
                 return 1
             return 0 if stopping.done() else 1
         finally:
-            for task in (beating, stopping):
+            for task in (beating, stopping, refreshing):
                 task.cancel()
             await asyncio.to_thread(listener.stop)
             await asyncio.to_thread(feed.stop)
             await asyncio.to_thread(pool.close, 1.0)
+
+
+async def _refresh(shown: ServerContext) -> None:
+    """Put a renewed certificate in use soon after it was written, without a restart."""
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        try:
+            if shown.refresh():
+                _log.info("the renewed certificate is in use")
+        except ConfigurationError as error:
+            _log.error("the certificate in use stays: %s", error)
 
 
 def _bind(http: HttpSettings) -> socket.socket:

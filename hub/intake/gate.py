@@ -11,7 +11,7 @@ from typing import Final
 from adapters.contract.codec import VERSION, derive_key, encode_payload, open_frame, read_header, seal
 from adapters.contract.error import BadSignature, UnknownVersion, WireError
 from adapters.contract.message import Command as WireCommand
-from adapters.contract.message import Direction, GapRequest, Header, Receipt, Settings, Type
+from adapters.contract.message import Direction, GapRequest, Header, Receipt, SettingsPart, Type
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
 from hub.clock import steady_s
@@ -20,6 +20,9 @@ from hub.intake.lane import Throttle
 from hub.store.site import EdgeKey
 
 _RELOAD_EVERY_S: Final = 1.0
+_OLD_KEY_S: Final = 30.0
+"""After an edge's first word under a newer key: what it had said before may still be on its way, as a broker
+keeps no order between topics."""
 _MOST_EPOCH: Final = 2**63 - 1
 _WHAT: Final = {
     ALARM: (Lane.ALARM, frozenset({Type.ITEMS, Type.TOMBSTONE})),
@@ -27,11 +30,12 @@ _WHAT: Final = {
     HEARTBEAT: (None, frozenset({Type.HEARTBEAT})),
 }
 """What may travel on a topic: the lane that its header must name, and the types."""
+Downward = Receipt | GapRequest | WireCommand | SettingsPart
 _DOWN: Final = {
     Receipt: (Type.RECEIPT, "receipt"),
     GapRequest: (Type.GAP_REQUEST, "gap"),
     WireCommand: (Type.COMMAND, "command"),
-    Settings: (Type.SETTINGS, "settings"),
+    SettingsPart: (Type.SETTINGS, "settings"),
 }
 
 
@@ -76,6 +80,7 @@ class Gate:
         self._keys: Mapping[tuple[str, str], EdgeKey] = {}
         self._derived: dict[tuple[bytes, int], bytes] = {}
         self._spoken: dict[Sender, int] = {}
+        self._turned: dict[Sender, float] = {}
         self._reload = Throttle[Sender](_RELOAD_EVERY_S)
 
     def reload(self) -> None:
@@ -99,7 +104,7 @@ class Gate:
         except WireError as error:
             return _refuse(arrival, error)
 
-    def seal(self, sender: Sender, payload: Receipt | GapRequest | WireCommand | Settings) -> tuple[str, bytes]:
+    def seal(self, sender: Sender, payload: Downward) -> tuple[str, bytes]:
         """The last part of the topic and the frame for an edge, under the key that it last spoke with."""
         kind, what = _DOWN[type(payload)]
         known = self._keys[sender.site, sender.edge]
@@ -122,9 +127,20 @@ class Gate:
         """Whether there is a key for this edge."""
         return (sender.site, sender.edge) in self._keys
 
-    def key_number(self, sender: Sender) -> int:
-        """The number of the key that an edge speaks with."""
-        return max(self._keys[sender.site, sender.edge].key_number, self._spoken.get(sender, 0))
+    def turned(self, now_s: float) -> dict[Sender, int]:
+        """Edges that have spoken with a newer key than the one known for so long that nothing older is on its
+        way any more, with that number: the older ones can be refused for good.
+        """
+        due = [sender for sender, at_s in self._turned.items() if now_s - at_s >= _OLD_KEY_S]
+        for sender in due:
+            del self._turned[sender]
+        return {sender: self._spoken[sender] for sender in due}
+
+    def _note_key(self, sender: Sender, number: int, known: int) -> None:
+        """A proved frame came under this number."""
+        if number > max(known, self._spoken.get(sender, 0)):
+            self._turned[sender] = steady_s()
+        self._spoken[sender] = max(number, self._spoken.get(sender, 0))
 
     def _open(self, arrival: Arrival) -> Message:
         sender = arrival.sender
@@ -146,7 +162,7 @@ class Gate:
             raise _Misplaced(f"impossible numbers: epoch {header.epoch}, {header.first} + {header.count}")
         if header.first + header.count > _MOST_EPOCH:
             raise _Misplaced(f"impossible numbers: {header.first} + {header.count}")
-        self._spoken[sender] = max(header.key_number, self._spoken.get(sender, 0))
+        self._note_key(sender, header.key_number, known.key_number)
         return Message(sender, header, payload, arrival.at)
 
     def _key(self, root_secret: bytes, number: int) -> bytes:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from adapters.contract.message import Command, GapRequest, Receipt, Settings
+from adapters.contract.settings import split_settings
 from adapters.contract.topic import Sender
 from hub.domain.moment import microseconds
 from hub.intake.clerk import Outcome
-from hub.intake.gate import Gate
+from hub.intake.gate import Downward, Gate
 from hub.intake.lane import Throttle
 from hub.intake.subscriber import Subscriber
+
+_EXPIRES_S: Final = 60
+"""What is not delivered by then has been said anew since."""
 
 
 class Post:
@@ -24,12 +29,13 @@ class Post:
         self._asked = Throttle[tuple[Sender, int, int]]()
         self.sent: Counter[str] = Counter()
 
-    def send(self, sender: Sender, payload: Receipt | GapRequest | Command | Settings) -> bool:
+    def send(self, sender: Sender, payload: Downward) -> bool:
         """Publish to an edge; False for one without a key."""
         if not self._gate.knows(sender):
             return False
         what, frame = self._gate.seal(sender, payload)
-        self._subscriber.publish(sender, what, frame)
+        expires_s = payload.valid_ms // 1_000 if isinstance(payload, Command) else _EXPIRES_S
+        self._subscriber.publish(sender, what, frame, expires_s)
         self.sent[what] += 1
         return True
 
@@ -53,6 +59,9 @@ class Post:
         listed = [(epoch, lane, position) for (epoch, lane), position in cursors.items()]
         self.send(sender, Receipt(nonce, microseconds(now), listed, telling))
 
-    def key_number(self, sender: Sender) -> int:
-        """The number of the key that an edge speaks with."""
-        return self._gate.key_number(sender)
+    def settings(self, sender: Sender, settings: Settings) -> int:
+        """Send settings in their parts; returns their bytes."""
+        parts = split_settings(settings)
+        for part in parts:
+            self.send(sender, part)
+        return sum(len(part.data) for part in parts)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.contract.error import WireError
-from adapters.contract.message import Heartbeat, Settings
+from adapters.contract.message import Heartbeat
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
 from hub.domain.judgement import Input, TickInput
@@ -24,7 +24,14 @@ from hub.intake.parcel import JournalLine, Notice, Parcel
 from hub.intake.post import Post
 from hub.intake.supervision import EdgeWatch, broker_notice, chores_notice
 from hub.store.database import Connection, Row, transaction
-from hub.store.edge import HeartbeatFacts, load_edges, load_settings, save_heartbeat
+from hub.store.edge import (
+    HeartbeatFacts,
+    load_edges,
+    load_settings,
+    raise_key_number,
+    raise_settings_version,
+    save_heartbeat,
+)
 from hub.store.identity import note_loss, telling_of
 from hub.store.liveness import load_liveness, save_liveness
 from hub.store.quarantine import QuarantineRow
@@ -37,7 +44,10 @@ _KEPT_BYTES: Final = 4_096
 _KEPT_EVERY_S: Final = 6.0
 """And of one edge at most one in this time: a stranger cannot fill the disk."""
 _SETTINGS_EVERY_S: Final = 5.0
+_SETTINGS_BYTES_S: Final = 4_000
+"""A slow line is given time for large settings before they are sent again."""
 _REFUSED_SETTINGS_EVERY_S: Final = 60.0
+_MOST_VERSION: Final = 2**62
 _OUTAGE_S: Final = 10.0
 _STALL_S: Final = 5.0
 """A worker that was stopped for longer was not listening meanwhile."""
@@ -62,8 +72,7 @@ class Warden:
         self._beaten_at = started_at
         self._greeted: set[str] = set()
         self._keep = Throttle[Sender](_KEPT_EVERY_S)
-        self._settings = Throttle[Sender](_SETTINGS_EVERY_S)
-        self._refused = Throttle[Sender](_REFUSED_SETTINGS_EVERY_S)
+        self._push_at: dict[Sender, float] = {}
         self.counts: Counter[str] = Counter()
 
     def offset(self, sender: Sender) -> int | None:
@@ -270,17 +279,31 @@ class Warden:
             found += [each for each in notices if each.kind == "edge.unverified"]
         return found
 
+    def note_keys(self, clerk: Clerk, turned: Mapping[Sender, int]) -> None:
+        """These edges speak with a newer key: the older ones are refused from now on."""
+        for sender, number in turned.items():
+            if sender.site in clerk.sites:
+                with transaction(clerk.connection):
+                    raise_key_number(clerk.connection, sender.site, sender.edge, number)
+                _log.info("%s signs with key %d; older ones are refused", sender, number)
+
     def _push_settings(self, clerk: Clerk, sender: Sender, now_s: float) -> None:
         watch, row = self._watch(sender), self._edges[sender.site].get(sender.edge)
         if row is None or watch.settings_applied in (None, row["settings_version"]):
+            self._push_at.pop(sender, None)
             return
-        throttle = self._refused if watch.settings_error else self._settings
-        if not throttle.passes(sender, now_s):
+        if now_s < self._push_at.get(sender, 0.0):
             return
+        applied = watch.settings_applied
+        assert applied is not None
+        if applied > row["settings_version"] and applied < _MOST_VERSION:
+            with transaction(clerk.connection):
+                raise_settings_version(clerk.connection, sender.site, sender.edge, applied)
         wanted = load_settings(clerk.connection, sender.site, sender.edge)
-        if wanted is not None and wanted[0] != watch.settings_applied:
-            version, document = wanted
-            self._post.send(sender, Settings(version, self._post.key_number(sender), document))
+        if wanted is None or wanted.version == applied:
+            return
+        every_s = _REFUSED_SETTINGS_EVERY_S if watch.settings_error else _SETTINGS_EVERY_S
+        self._push_at[sender] = now_s + every_s + self._post.settings(sender, wanted) / _SETTINGS_BYTES_S
 
     def _watch(self, sender: Sender) -> EdgeWatch:
         watch = self._watches.get(sender)

@@ -55,11 +55,13 @@ _HEARTBEATS: Final = 200
 class Worker:
     """Everything between the inbox and the commit. Not thread-safe: one thread runs it."""
 
-    def __init__(self, database: str, broker: BrokerSettings, court: Court) -> None:
+    def __init__(
+        self, database: str, broker: BrokerSettings, court: Court, *, former: BrokerSettings | None = None
+    ) -> None:
         self._database = database
         self._court = court
         self._inbox = Inbox()
-        self._subscriber = Subscriber(broker, self._inbox)
+        self._subscriber = Subscriber(broker, self._inbox, former=former)
         self._gate = Gate(self._load_keys)
         self._post = Post(self._gate, self._subscriber)
         self._commander = Commander(self._post.send)
@@ -136,6 +138,9 @@ class Worker:
         if self._is_due("beat", _BEAT_S):
             retries = self._warden.beat(clerk, utc_now(), steady_s(), self._tell())
             self._retry(clerk, retries)
+            if turned := self._gate.turned(steady_s()):
+                self._warden.note_keys(clerk, turned)
+                self._gate.reload()
             acted = True
         if self._is_due("poll", _POLL_S):
             self._retry(clerk, self._warden.tick(clerk, utc_now()))
@@ -242,6 +247,7 @@ class Worker:
         return {
             "pid": os.getpid(),
             "broker": self._subscriber.away_s() == 0,
+            "connections": self._subscriber.told(),
             "waiting": self._inbox.depth(),
             "dropped": dict(self._inbox.dropped),
             "strangers": self._subscriber.strangers,
@@ -254,7 +260,7 @@ def run_worker(settings: HubSettings) -> int:
     """Run one worker until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
     book = load_book(settings.rules, settings.plans)
     court = Court(book, lambda model: Engine(book, model))
-    worker = Worker(settings.database, settings.broker, court)
+    worker = Worker(settings.database, settings.broker, court, former=settings.former_broker)
 
     def leave(_number: int, _frame: object) -> None:
         worker.stop()

@@ -25,11 +25,13 @@ def apply_configuration(
     profiles: Mapping[str, Mapping[str, Any]],
     *,
     reflexes: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    broker: tuple[str, int] | None = None,
     actor: str,
     at: datetime,
 ) -> int | None:
     """Bring a site's rows and its edges' settings to the configuration, in one transaction and turn.
-    `reflexes`: the reflex table of each edge, as the rule book gives it.
+    `reflexes`: the reflex table of each edge, as the rule book gives it; `broker`: host and port at which edges
+    reach the broker, so that they move when it does.
 
     Returns the new version, journaled as `configuration.applied`, or None where nothing changed. Devices
     that vanished become inactive: their history stays. Raises StoreUnavailable.
@@ -37,7 +39,7 @@ def apply_configuration(
     site = configuration.site
     tables = reflexes or {}
     documents = {
-        edge.edge: settings_document(configuration, edge, profiles, tables.get(edge.edge, ()))
+        edge.edge: settings_document(configuration, edge, profiles, tables.get(edge.edge, ()), broker)
         for edge in configuration.edges
     }
     digest = hashlib.sha256(
@@ -81,6 +83,7 @@ def settings_document(
     edge: EdgeConfiguration,
     profiles: Mapping[str, Mapping[str, Any]],
     reflexes: Sequence[Mapping[str, Any]] = (),
+    broker: tuple[str, int] | None = None,
 ) -> dict[str, Any]:
     """The JSON document that an edge gets, whole: connections, devices, their profiles, reflexes."""
     devices = [device for device in configuration.devices if device.edge == edge.edge]
@@ -103,6 +106,7 @@ def settings_document(
         ],
         "profiles": {name: profiles[name] for name in sorted({device.profile for device in devices})},
         "reflexes": list(reflexes),
+        "broker": None if broker is None else {"host": broker[0], "port": broker[1]},
     }
 
 

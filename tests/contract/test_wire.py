@@ -38,7 +38,7 @@ from adapters.contract.message import (
     ReadingsItem,
     Receipt,
     ResultItem,
-    Settings,
+    SettingsPart,
     Tombstone,
     Type,
     pack_readings,
@@ -339,7 +339,7 @@ PAYLOADS: list[msgspec.Struct] = [
     Receipt(1, 2, [(3, 1, 4)]),
     GapRequest(1, 2, 3),
     Command("c", "d", "", "door.release", {"a": 1, "b": True, "c": 0.5, "d": "x"}, 1, 2, 3, "why"),
-    Settings(1, 1, b"{}"),
+    SettingsPart(1, 1, 1, 1, b"d", b"x"),
 ]
 
 

@@ -26,6 +26,7 @@ from pydantic import SecretBytes
 
 from adapters.contract.codec import derive_key
 from adapters.contract.message import AGE_UNKNOWN, Command, Receipt, Settings, Type
+from adapters.contract.settings import split_settings
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
 from edge.configuration import BrokerAddress, Identity, save_identity
@@ -387,7 +388,8 @@ def test_what_is_not_proved_changes_nothing(street: Street) -> None:
     street.hub.publish_raw(Type.COMMAND, street.hub.frame(Receipt(0, now, []), Type.RECEIPT))
     street.hub.publish_raw(Type.COMMAND, b"SF")
     street.hub.publish_raw(Type.COMMAND, b"")
-    street.hub.send(Settings(66, 1, document), Type.SETTINGS, key=wrong)
+    for part in split_settings(Settings(66, 1, document)):
+        street.hub.send(part, Type.SETTINGS, key=wrong)
     lanes = street.hub.heartbeats[-1].lanes
     forged = Receipt(0, now, [(lane.epoch, lane.lane, 10**6) for lane in lanes])
     street.hub.send(forged, Type.RECEIPT, key=wrong)

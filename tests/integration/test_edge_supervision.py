@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import secrets
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from pydantic import SecretBytes
 from adapters.base import Adapter, AdapterError, Clock, DeviceSettings, Observation, WriteOutcome
 from adapters.contract.message import Command, Event
 from adapters.contract.topic import Sender
-from edge import supervisor
+from edge import supervisor, uplink
 from edge.app import Edge
 from edge.clock import SystemClock
 from edge.configuration import BrokerAddress, EdgeConfiguration, Identity, LocalOutput
@@ -145,7 +146,13 @@ def told(hub: StandInHub, kind: str) -> list[bool | None]:
     return [event.active for event in hub.events() if event.kind == kind]
 
 
-def test_a_lost_hub_is_journaled_and_sounds_locally_then_all_is_told(broker: Any, tmp_path: Path) -> None:
+def test_a_lost_hub_is_journaled_and_sounds_locally_then_all_is_told(
+    broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        uplink, "TICK_S", 0.05
+    )  # two seconds of the fast clock; five would be a sleep of our own
+
     async def story(edge: Edge, driver: BenchDriver, hub: StandInHub) -> None:
         await until(lambda: told(hub, "hub.lost") == [False])
         hub.silent = True
@@ -157,24 +164,48 @@ def test_a_lost_hub_is_journaled_and_sounds_locally_then_all_is_told(broker: Any
     run_house(broker, tmp_path, story, FastClock(), hub_lost_output=LocalOutput(device="bench-1"))
 
 
-def test_an_observation_is_settled_only_once_it_is_stored(broker: Any, tmp_path: Path) -> None:
+def test_an_observation_is_settled_once_it_is_stored_and_without_a_disk_by_the_hubs_receipt(
+    broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "BUSY_S", 0.1)
+    monkeypatch.setattr(writer, "SHELTER_AFTER_MS", 300)
+    monkeypatch.setattr(writer, "PROBE_MS", (300,))
+
     async def story(edge: Edge, driver: BenchDriver, hub: StandInHub) -> None:
-        settled = asyncio.Event()
+        settled: list[str] = []
 
-        async def settle() -> None:
-            settled.set()
+        def press(name: str) -> Observation:
+            async def settle() -> None:
+                settled.append(name)
 
-        spool = edge._spool
-        pages = spool._db.execute("PRAGMA page_count").fetchone()[0]
-        spool._db.execute(f"PRAGMA max_page_count = {pages}")
-        press = Event("bench-1", "", "panic.pressed", None, 1, 2, {"text": "x" * 30_000}, b"", "p-1")
-        driver.said.put_nowait(Observation((press,), (), settle))
-        await until(lambda: edge._writer.failures >= 2)
-        assert not settled.is_set()
-        spool._db.execute("PRAGMA max_page_count = 1000000")
-        await until(settled.is_set)
-        await until(lambda: told(hub, "panic.pressed") == [None])
-        await until(lambda: told(hub, "store.unavailable") == [True, False])
+            event = Event("bench-1", "", "panic.pressed", None, 1, 2, {}, b"", name)
+            return Observation((event,), (), settle)
+
+        def presses() -> list[str]:
+            return [event.identity for event in hub.events() if event.kind == "panic.pressed"]
+
+        driver.said.put_nowait(press("before"))
+        await until(lambda: settled == ["before"] and presses() == ["before"])
+        other = sqlite3.connect(tmp_path / "spool.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # no disk from here on
+        hub.silent = True
+        driver.said.put_nowait(press("without"))
+        await until(lambda: edge._writer.sheltered)
+        await asyncio.sleep(0.5)
+        assert settled == ["before"], "neither disk nor hub holds it"
+        hub.silent = False
+        await until(lambda: settled == ["before", "without"])
+        assert presses() == ["before", "without"]
+        await until(lambda: told(hub, "edge.spool_failed") == [True])
+        driver.said.put_nowait(press("live"))
+        await until(lambda: settled[-1] == "live", 2.0)
+        late = [one for one in hub.items if b"live" in one.data]
+        assert 0 <= late[0].age_ms < 2_000, "its age is known: it is no old news"
+        other.close()
+        await until(lambda: told(hub, "edge.spool_failed") == [True, False])
+        driver.said.put_nowait(press("after"))
+        await until(lambda: settled[-1] == "after" and presses()[-1] == "after")
+        assert presses() == ["before", "without", "live", "after"], "each once, in order"
 
     run_house(broker, tmp_path, story)
 

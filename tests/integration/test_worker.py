@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.contract.message import Command, LaneStatus, Receipt, Settings, Type
+from adapters.contract.message import Command, LaneStatus, Receipt, Settings, SettingsPart, Type
+from adapters.contract.settings import SettingsPuzzle
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
 from hub.commands.desk import request_by_person
@@ -210,8 +211,16 @@ def test_two_live_epochs_are_both_taken_and_told(worker: Worker, edge: StandIn, 
 
 def test_settings_go_to_an_edge_that_has_others(worker: Worker, edge: StandIn) -> None:
     edge.beat(settings_version=2)
-    settings = wait_until(lambda: [each for each in list(edge.down) if isinstance(each, Settings)])
-    assert (settings[0].version, settings[0].document) == (3, b'{"devices": []}')
+    parts = wait_until(lambda: [each for each in list(edge.down) if isinstance(each, SettingsPart)])
+    assert SettingsPuzzle().take(parts[0]) == Settings(3, 1, b'{"devices": []}')
+
+
+def test_an_edge_that_knows_newer_settings_than_a_restored_hub_gets_newer_ones_still(
+    worker: Worker, edge: StandIn
+) -> None:
+    edge.beat(settings_version=9)
+    parts = wait_until(lambda: [each for each in list(edge.down) if isinstance(each, SettingsPart)])
+    assert parts[0].version == 10
 
 
 def test_a_command_is_sent_once_committed_and_again_until_answered(
