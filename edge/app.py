@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
 import secrets
 import signal
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +32,7 @@ from edge.configuration import (
 )
 from edge.enrolment import enrol_edge
 from edge.error import ConfigurationError, EnrolmentError, SettingsRefused, SpoolError
+from edge.folder import hold_folders
 from edge.heartbeat import Change
 from edge.keys import Keys
 from edge.known import ConditionKey
@@ -69,7 +67,7 @@ def run_edge(config: Path) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for ours in ("edge", "adapters"):
         logging.getLogger(ours).setLevel(logging.INFO)
-    with _hold_folders(configuration):
+    with hold_folders(configuration):
         return asyncio.run(_run(configuration, identity))
 
 
@@ -391,25 +389,3 @@ class Edge:
         _log.error("settings %d are refused: %s", settings.version, "; ".join(faults))
         self._refused = settings
         self._uplink.note_settings(settings.version, shorten_faults(faults))
-
-
-@contextmanager
-def _hold_folders(configuration: EdgeConfiguration) -> Iterator[None]:
-    """Hold the data for this process alone and leave its pid for others to find."""
-    pid_file = configuration.run_dir / "edge.pid"
-    try:
-        configuration.data_dir.mkdir(parents=True, exist_ok=True)
-        configuration.run_dir.mkdir(parents=True, exist_ok=True)
-        lock = (configuration.data_dir / "edge.lock").open("w")
-    except OSError as error:
-        raise ConfigurationError([f"{error.filename}: cannot be written: {error.strerror}"]) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigurationError([f"{configuration.data_dir}: another edge runs on this data"]) from None
-        pid_file.write_text(f"{os.getpid()}\n")
-        try:
-            yield
-        finally:
-            pid_file.unlink(missing_ok=True)

@@ -179,6 +179,7 @@ edge.incompatible | 网关版本不兼容 | edge version not understood | C | | 
 edge.settings_refused | 网关拒绝配置 | edge refused its settings | C | | m
 edge.spool_dropping | 缓存丢弃 | edge spool dropping | C | | h
 edge.spool_failed | 网关存储故障 | edge disk failed | C | | h
+certificate.expiring | 证书即将到期 | certificate about to expire | C | | m
 lane.gap | 数据缺口 | data gap | M | L | h
 broker.offline | 消息中断 | broker offline | C | | h
 store.unavailable | 存储中断 | store unavailable | C | | h

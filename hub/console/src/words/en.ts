@@ -378,6 +378,8 @@ export const en: Words = {
   "journal.command.expired": "command expired",
   "journal.command.refused": "command refused",
   "journal.edge.enrolled": "edge enrolled",
+  "journal.edge.certificate_renewed": "edge certificate renewed",
+  "journal.edge.revoked": "edge revoked",
   "journal.edge.online": "edge back",
   "journal.session.opened": "logged in",
   "journal.session.closed": "logged out",

@@ -86,6 +86,7 @@ export const kindNames: Record<string, Text> = {
   "edge.settings_refused": { zh: "网关拒绝配置", en: "edge refused its settings" },
   "edge.spool_dropping": { zh: "缓存丢弃", en: "edge spool dropping" },
   "edge.spool_failed": { zh: "网关存储故障", en: "edge disk failed" },
+  "certificate.expiring": { zh: "证书即将到期", en: "certificate about to expire" },
   "lane.gap": { zh: "数据缺口", en: "data gap" },
   "broker.offline": { zh: "消息中断", en: "broker offline" },
   "store.unavailable": { zh: "存储中断", en: "store unavailable" },

@@ -394,6 +394,8 @@ export const zh = {
   "journal.command.expired": "指令过期",
   "journal.command.refused": "指令被拒绝",
   "journal.edge.enrolled": "网关已登记",
+  "journal.edge.certificate_renewed": "网关证书已续期",
+  "journal.edge.revoked": "网关已吊销",
   "journal.edge.online": "网关恢复",
   "journal.session.opened": "登录",
   "journal.session.closed": "退出",
