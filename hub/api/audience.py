@@ -66,6 +66,12 @@ class Audience:
             if subscriber.site == site:
                 subscriber.push(seq, event)
 
+    def restart(self, site: str) -> None:
+        """Let every stream of a site begin anew: what was sent belongs to a history that is gone."""
+        for subscriber in self._subscribers:
+            if subscriber.site == site:
+                subscriber.restart()
+
     def confirm_sessions(self, asked: set[bytes], found: set[bytes], at: float) -> None:
         """Which of the sessions are still open was looked up at `at` (monotonic)."""
         for name in asked - found:

@@ -23,7 +23,7 @@ from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.store.account import open_sessions
 from hub.store.database import Connection, await_notices, connect, limit_statements, listen, watched
-from hub.store.journal import CHANNEL, head_seq
+from hub.store.journal import CHANNEL, head_id, present_id
 from hub.store.site import edge_keys, list_sites
 from hub.store.view import liveness_rows
 
@@ -41,6 +41,8 @@ class Condition:
     """What is known of a site: how far its journal was read, its counts, when its worker last committed."""
 
     seq: int
+    id: str
+    """Of row `seq`: after a restored backup another row, or none, has that number."""
     standing: Standing
     counts: Counts
     worker_at: datetime | None
@@ -124,8 +126,10 @@ class Feed:
             words = self._names.get(connection, site)
             standing = read_standing(connection, words, now)
             known = self.conditions.get(site)
+            seq, identity = (known.seq, known.id) if known else head_id(connection, site)
             condition = Condition(
-                seq=known.seq if known else head_seq(connection, site),
+                seq=seq,
+                id=identity,
                 standing=standing,
                 counts=read_counts(connection, words, standing),
                 worker_at=workers.get(site),
@@ -143,14 +147,16 @@ class Feed:
         condition = self.conditions.get(site)
         while condition is not None and not self._stop.is_set():
             began = utc_now()
+            if present_id(connection, site, condition.seq) != condition.id:
+                condition = self._begin_anew(connection, condition, site)
             words = self._names.get(connection, site)
             batch = read_changes(connection, words, condition.standing, after=condition.seq, now=began)
             self.answered = steady_s()
             if batch is not None:
                 self.changes_read += len(batch.changes)
-                condition = replace(condition, seq=batch.changes[-1].seq, counts=batch.counts)
-                for change in batch.changes:
-                    self._publish(site, change.seq, write_event("change", change, f"{site}:{change.seq}"))
+                condition = replace(condition, seq=batch.changes[-1].seq, id=batch.ids[-1], counts=batch.counts)
+                for change, identity in zip(batch.changes, batch.ids, strict=True):
+                    self._publish(site, change.seq, write_event("change", change, identity))
                 if any(change.kind in _RENAMES for change in batch.changes):
                     self._names.forget(site)
                 if batch.redraw:
@@ -161,9 +167,19 @@ class Feed:
                 return
 
     def _redraw(self, connection: Connection, condition: Condition, site: str) -> Condition:
-        snapshot = read_snapshot(connection, self._names.get(connection, site), utc_now())
-        self._publish(site, 0, write_event("snapshot", snapshot, f"{site}:{snapshot.seq}"))
-        return replace(condition, seq=snapshot.seq, counts=snapshot.counts)
+        snapshot, identity = read_snapshot(connection, self._names.get(connection, site), utc_now())
+        self._publish(site, 0, write_event("snapshot", snapshot, identity))
+        return replace(condition, seq=snapshot.seq, id=identity, counts=snapshot.counts)
+
+    def _begin_anew(self, connection: Connection, condition: Condition, site: str) -> Condition:
+        """The journal is not the one that was read: a backup was restored. Every screen gets the picture."""
+        _log.warning("%s: the journal no longer holds %s; screens begin anew", site, condition.id)
+        self._names.forget(site)
+        seq, identity = head_id(connection, site)
+        condition = replace(condition, seq=seq, id=identity)
+        self.conditions = {**self.conditions, site: condition}
+        self._audience.call(lambda: self._audience.restart(site))
+        return condition
 
     def _publish(self, site: str, seq: int, event: bytes) -> None:
         self._audience.call(lambda: self._audience.publish(site, seq, event))

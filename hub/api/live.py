@@ -26,14 +26,14 @@ from hub.api.stream import Subscriber, write_event
 from hub.clock import utc_now
 from hub.domain.error import HubError, InvalidAct, NotFound
 from hub.store.database import borrow
-from hub.store.journal import head_seq
+from hub.store.journal import head_seq, present_id
 from hub.store.view import site_names
 
 REPLAY_LIMIT: Final = 500
 """A screen that missed more rows than this gets the whole picture instead."""
 SEND_TIMEOUT_S: Final = 20.0
 """A screen that takes no byte for so long is gone."""
-_LAST: Final = re.compile(r"^([a-z0-9][a-z0-9_.-]{0,62}):([0-9]{1,18})$")
+_LAST: Final = re.compile(r"^([a-z0-9][a-z0-9_.-]{0,62}):([0-9]{1,18}):[0-9a-f]{8}$")
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 _FOLLOWED: Final[dict[int | str, dict[str, str]]] = {307: {"description": "Follow that site"}}
@@ -48,23 +48,29 @@ class Opening:
 
 
 def read_opening(here: Context, site: str, last_event_id: str | None) -> Opening:
-    """The rows after the last event that the screen saw, or the whole picture. Raises StoreUnavailable."""
+    """The rows after the last event that the screen saw, or the whole picture: where it missed too many, and
+    where its last row is not in this journal, because an older backup was restored. Raises StoreUnavailable.
+    """
     after = _read_last(site, last_event_id)
     now = utc_now()
     with borrow(here.pool) as connection:
         words = here.names.get(connection, site)
-        if after is not None and 0 <= head_seq(connection, site) - after <= REPLAY_LIMIT:
+        known = after is not None and present_id(connection, site, after) == last_event_id
+        if after is not None and known and head_seq(connection, site) - after <= REPLAY_LIMIT:
             standing = read_standing(connection, words, now)
             batch = read_changes(connection, words, standing, after=after, now=now, limit=REPLAY_LIMIT * 2)
             if batch is None:
                 return Opening([], after)
             if not batch.redraw:
                 return Opening(
-                    [write_event("change", each, f"{site}:{each.seq}") for each in batch.changes],
+                    [
+                        write_event("change", each, identity)
+                        for each, identity in zip(batch.changes, batch.ids, strict=True)
+                    ],
                     batch.changes[-1].seq,
                 )
-        snapshot = read_snapshot(connection, words, now)
-    return Opening([write_event("snapshot", snapshot, f"{site}:{snapshot.seq}")], snapshot.seq)
+        snapshot, identity = read_snapshot(connection, words, now)
+    return Opening([write_event("snapshot", snapshot, identity)], snapshot.seq)
 
 
 def _read_last(site: str, last_event_id: str | None) -> int | None:
@@ -143,7 +149,7 @@ class EventStream(Response):
         **FAULTS,
         200: {
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            "description": "Events `snapshot`, `change`, `beat`, `unreceipted`; ids are `site:seq`",
+            "description": "Events `snapshot`, `change`, `beat`, `unreceipted`; ids are `site:seq:mark`",
         },
     },
 )

@@ -14,7 +14,7 @@ from hub.api.compose import alarm_view, duty_views, hazard_view, incident_views,
 from hub.api.presence import FRESH_FOR, States, counts_view, device_states, device_views, edge_view, zone_views
 from hub.api.views import Change, Counts, SiteHead, Snapshot
 from hub.store.database import Connection, Row, reading
-from hub.store.journal import head_seq, read_journal
+from hub.store.journal import head_id, read_journal, row_id
 from hub.store.view import (
     SiteWords,
     alarms_by_number,
@@ -47,6 +47,8 @@ class Batch:
     """Changes in order, and what was seen with them."""
 
     changes: list[Change]
+    ids: list[str]
+    """Of the changes: what a screen says it saw last."""
     counts: Counts
     redraw: bool
     full: bool
@@ -66,11 +68,11 @@ def read_counts(connection: Connection, words: SiteWords, standing: Standing) ->
     return counts_view(count_work(connection, words.site), standing.points, standing.states)
 
 
-def read_snapshot(connection: Connection, words: SiteWords, now: datetime) -> Snapshot:
-    """The whole picture and the cursor it belongs to."""
+def read_snapshot(connection: Connection, words: SiteWords, now: datetime) -> tuple[Snapshot, str]:
+    """The whole picture and the id of the journal row it belongs to."""
     site = words.site
     with reading(connection):
-        seq = head_seq(connection, site)
+        seq, identity = head_id(connection, site)
         alarms = open_alarms(connection, site)
         hazards = open_hazards(connection, site)
         incidents = open_incidents(connection, site)
@@ -79,7 +81,7 @@ def read_snapshot(connection: Connection, words: SiteWords, now: datetime) -> Sn
         points = count_points(connection, site, now - FRESH_FOR)
         recent = newest_journal(connection, site, RECENT)
     states = device_states(devices, words, now)
-    return Snapshot(
+    snapshot = Snapshot(
         site=SiteHead(site=site, name=text_of(words.name, site), time_zone=words.time_zone),
         seq=seq,
         at=now,
@@ -93,6 +95,7 @@ def read_snapshot(connection: Connection, words: SiteWords, now: datetime) -> Sn
         recent=[journal_view(row, words) for row in recent],
         edges=[edge_view(row, now) for row in devices.edges],
     )
+    return snapshot, identity
 
 
 def read_changes(
@@ -150,7 +153,13 @@ def read_changes(
         )
         for row in rows
     ]
-    return Batch(changes, counts, redraw=any(row["kind"] in REDRAWS for row in rows), full=len(rows) == limit)
+    return Batch(
+        changes,
+        [row_id(site, row["seq"], row["hash"]) for row in rows],
+        counts,
+        redraw=any(row["kind"] in REDRAWS for row in rows),
+        full=len(rows) == limit,
+    )
 
 
 def _named(row: Row, noun: str) -> str | None:

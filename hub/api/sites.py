@@ -82,7 +82,7 @@ def get_sites(here: Here, _asker: Asker) -> SiteList:
 def get_overview(here: Here, words: AtSite) -> Snapshot:
     """The whole picture with its cursor, as a live stream begins with it."""
     with borrow(here.pool) as connection:
-        return read_snapshot(connection, words, utc_now())
+        return read_snapshot(connection, words, utc_now())[0]
 
 
 @router.get("/{site}/journal", operation_id="readJournal", responses=FAULTS)

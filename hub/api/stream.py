@@ -40,6 +40,12 @@ class Subscriber:
         self._queue.append((seq, event))
         self._ready.set()
 
+    def restart(self) -> None:
+        """Drop what waits: the screen gets the whole picture."""
+        self._queue.clear()
+        self._lost = True
+        self._ready.set()
+
     def close(self) -> None:
         """End the stream: logged out, or the process stops."""
         self.closed = True

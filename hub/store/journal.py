@@ -134,7 +134,12 @@ def present_id(connection: Connection, site: str, seq: int) -> str | None:
     """The id of the row with that number, if the journal still holds it; row 0 is before all."""
     if seq == 0:
         return row_id(site, 0, _GENESIS)
-    row = connection.execute("SELECT hash FROM journal WHERE site = %s AND seq = %s", (site, seq)).fetchone()
+    row = connection.execute(
+        # The head outlives its row, which retention may have taken.
+        "SELECT hash FROM journal_head WHERE site = %(site)s AND seq = %(seq)s"
+        " UNION ALL SELECT hash FROM journal WHERE site = %(site)s AND seq = %(seq)s LIMIT 1",
+        {"site": site, "seq": seq},
+    ).fetchone()
     return row_id(site, seq, row[0]) if row else None
 
 
