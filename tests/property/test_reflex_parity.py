@@ -23,7 +23,7 @@ from tests.ruling import MODEL, START, rules_of
 EDGE = "edge"
 SCHOOL = replace(
     MODEL,
-    devices=MODEL.devices
+    devices=dict(MODEL.devices)
     | {
         fact.device: fact
         for fact in (
