@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from adapters.contract.message import GapRequest
 from adapters.contract.topic import Sender
+from hub import watchdog
 from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.intake.backlog import Backlog, Pace
@@ -46,8 +47,8 @@ _POLL_S: Final = 0.1
 """So often timers and the journal's end are looked at while nothing arrives."""
 _CLAIM_S: Final = 1.0
 _BACK_OFF_S: Final = (0.2, 2.0)
-_OPENED: Final = 64
-"""Messages opened ahead of their transaction, per lane."""
+_OPENED: Final = {ALARM: 512, TELEMETRY: 64}
+"""Messages opened ahead of their transaction: live alarms come one a message and share a commit."""
 _OPENED_BYTES: Final = 512 * 1024
 _HEARTBEATS: Final = 200
 
@@ -93,6 +94,7 @@ class Worker:
         delay_s = _BACK_OFF_S[0]
         try:
             while not self._stopping.is_set():
+                watchdog.pet()
                 try:
                     self._work_connected()
                 except StoreUnavailable as error:
@@ -136,6 +138,7 @@ class Worker:
         if not self._backlogs[ALARM]:
             acted |= self._take(clerk, TELEMETRY)
         if self._is_due("beat", _BEAT_S):
+            watchdog.pet()
             retries = self._warden.beat(clerk, utc_now(), steady_s(), self._tell())
             self._retry(clerk, retries)
             if turned := self._gate.turned(steady_s()):
@@ -178,8 +181,8 @@ class Worker:
     def _refill(self, clerk: Clerk) -> None:
         """Open what has arrived, as far as there is room before the transactions."""
         for what, backlog in self._backlogs.items():
-            if len(backlog) < _OPENED:
-                for message in self._admit(clerk, what, _OPENED - len(backlog), _OPENED_BYTES):
+            if len(backlog) < _OPENED[what]:
+                for message in self._admit(clerk, what, _OPENED[what] - len(backlog), _OPENED_BYTES):
                     backlog.add(open_run(message))
 
     def _admit(self, clerk: Clerk, what: str, most: int, most_bytes: int) -> list[Message]:

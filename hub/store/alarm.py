@@ -169,34 +169,34 @@ class OpenAlarms:
 
     def _write_evidence(self) -> None:
         numbers = sorted({alarm for alarm, _ in self._evidence})
+        # Ordinals have no holes, so that the last one is the count: one look at the index for each alarm.
         counted = self._connection.execute(
-            "SELECT alarm, count(*) FROM alarm_evidence WHERE site = %s AND alarm = ANY(%s) GROUP BY alarm",
-            (self._site, numbers),
+            "SELECT n.alarm, e.ordinal FROM unnest(%s::bigint[]) AS n (alarm), LATERAL"
+            " (SELECT ordinal FROM alarm_evidence WHERE site = %s AND alarm = n.alarm"
+            "  ORDER BY ordinal DESC LIMIT 1) e",
+            (numbers, self._site),
         )
-        full = {alarm for alarm, count in counted if count >= MAX_EVIDENCE}
-        pieces = [(key, piece) for key, piece in self._evidence.items() if key[0] not in full]
+        counts: dict[int, int] = {alarm: ordinal for alarm, ordinal in counted}
+        pieces = [(key, piece) for key, piece in self._evidence.items() if counts.get(key[0], 0) < MAX_EVIDENCE]
         if not pieces:
             return
         self._connection.execute(
             "WITH piece AS (SELECT * FROM unnest(%(alarms)s::bigint[], %(events)s::text[],"
-            "  %(times)s::timestamptz[], %(bodies)s::jsonb[]) WITH ORDINALITY"
-            "  AS p (alarm, event, recorded_at, body, place)),"
-            " kept AS (SELECT alarm, count(*) AS count, max(ordinal) AS ordinal FROM alarm_evidence"
-            "  WHERE site = %(site)s AND alarm = ANY(%(alarms)s::bigint[]) GROUP BY alarm),"
+            "  %(times)s::timestamptz[], %(bodies)s::jsonb[], %(counts)s::int[]) WITH ORDINALITY"
+            "  AS p (alarm, event, recorded_at, body, count, place)),"
             " fresh AS (SELECT p.*, row_number() OVER (PARTITION BY p.alarm ORDER BY p.place) AS number"
-            "  FROM piece p"
-            "  WHERE NOT EXISTS (SELECT FROM alarm_evidence e"
+            "  FROM piece p WHERE NOT EXISTS (SELECT FROM alarm_evidence e"
             "   WHERE e.site = %(site)s AND e.alarm = p.alarm AND e.event = p.event))"
             " INSERT INTO alarm_evidence (site, alarm, ordinal, event, recorded_at, body)"
-            " SELECT %(site)s, f.alarm, coalesce(k.ordinal, 0) + f.number, f.event, f.recorded_at, f.body"
-            " FROM fresh f LEFT JOIN kept k ON k.alarm = f.alarm"
-            " WHERE coalesce(k.count, 0) + f.number <= %(limit)s",
+            " SELECT %(site)s, f.alarm, f.count + f.number, f.event, f.recorded_at, f.body"
+            " FROM fresh f WHERE f.count + f.number <= %(limit)s",
             {
                 "site": self._site,
                 "alarms": [key[0] for key, _ in pieces],
                 "events": [key[1] for key, _ in pieces],
                 "times": [piece.recorded_at for _, piece in pieces],
                 "bodies": [jsonb(piece.body) for _, piece in pieces],
+                "counts": [counts.get(key[0], 0) for key, _ in pieces],
                 "limit": MAX_EVIDENCE,
             },
         )
