@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from adapters.contract.topic import Sender
+from hub import watchdog
 from hub.accounts.desk import make_setup_token
 from hub.clock import utc_now
 from hub.domain.error import ConfigurationError, HubError, InvalidAct, NotFound, StoreUnavailable
@@ -27,6 +28,7 @@ from hub.sites.configuration import SiteConfiguration, check_profiles, load_prof
 from hub.sites.desk import apply_configuration
 from hub.sites.enrolment import forget_edge, invite_edge, open_desk
 from hub.sites.model import build_model
+from hub.sites.rotation import rotate_key
 from hub.store.database import Connection, connect, site_turn, transaction
 from hub.store.migration import SchemaMismatch, migrate
 from hub.store.quarantine import list_quarantine, request_retry
@@ -98,7 +100,11 @@ def run_process(config: Path, name: str) -> int:
         raise ConfigurationError([f"--only: {name!r} is no process; use one of {', '.join(PROCESSES)}"])
     settings = load_settings(config)
     with _pid_file(settings, f"hub-{name}"):
-        return PROCESSES[name](settings)
+        watchdog.begin(watchdog.HUNG_S[name])
+        try:
+            return PROCESSES[name](settings)
+        finally:
+            watchdog.end()
 
 
 def invite(config: Path, site: str | None, edge: str) -> str:
@@ -114,6 +120,13 @@ def forget(config: Path, sender: Sender) -> bool:
     """Take an edge's secret away, so that nothing it signs is believed; whether it had one."""
     with _asking(load_settings(config)) as connection:
         return forget_edge(connection, sender, actor=ACTOR, at=utc_now())
+
+
+def rotate(config: Path, site: str | None, edge: str) -> str:
+    """Ask an edge to sign with its next key; what is done and what follows, for the person."""
+    with _asking(load_settings(config)) as connection:
+        where, number = rotate_key(connection, edge, site, actor=ACTOR, at=utc_now())
+    return f"{where}/{edge} is asked to sign with key {number}; the older one is refused as soon as it does"
 
 
 def setup_token(config: Path) -> str | None:
@@ -203,7 +216,9 @@ def _prepare(
     try:
         now = utc_now()
         for site in sites:
-            reflexes = compile_reflexes(book, build_model(site), emitted_kinds(site.profiles_by_device, profiles))
+            reflexes = compile_reflexes(
+                book, build_model(site), emitted_kinds(site.profiles_by_device, profiles)
+            )
             version = apply_configuration(
                 connection, site, profiles, reflexes=reflexes.tables, broker=broker, actor=ACTOR, at=now
             )

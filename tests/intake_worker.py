@@ -1,5 +1,5 @@
 """One intake worker as a program of its own, so that a test can kill it. Run as
-`python -m tests.intake_worker DSN HOST PORT [--die-before-receipt N]`.
+`python -m tests.intake_worker DSN HOST PORT [--die-before-receipt N] [--hung-on DEVICE]`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hub import watchdog
+from hub.domain.judgement import EventInput, Input, Verdict
 from hub.intake.post import Post
 from hub.intake.transaction import Court
 from hub.intake.worker import Worker
@@ -61,7 +63,22 @@ def die_before_receipt(number: int) -> None:
     Post.answer = die  # type: ignore[method-assign]
 
 
+def hang_on(device: str) -> None:
+    """A rule that never ends, on what one device says; the watchdog waits 2 s for it."""
+    judge = Engine.judge
+
+    def hang(self: Engine, position: int, inputs: Sequence[Input]) -> list[Verdict]:
+        while any(isinstance(each, EventInput) and each.device == device for each in inputs):
+            pass
+        return judge(self, position, inputs)
+
+    Engine.judge = hang  # type: ignore[method-assign]
+    watchdog.begin(2.0)
+
+
 def main(arguments: list[str]) -> None:
+    if "--hung-on" in arguments:
+        hang_on(arguments[arguments.index("--hung-on") + 1])
     if "--die-before-receipt" in arguments:
         die_before_receipt(int(arguments[arguments.index("--die-before-receipt") + 1]))
     worker = make_worker(arguments[0], arguments[1], int(arguments[2]))

@@ -186,6 +186,23 @@ def test_a_worker_whose_line_swallows_everything_is_replaced_and_finds_back(
     assert rows == [(1,), (2,), (3,)]
 
 
+def test_a_worker_that_hangs_ends_itself_and_the_next_one_goes_on(
+    database: str, broker: RunningBroker, capfd: pytest.CaptureFixture[str]
+) -> None:
+    furnish(database)
+    with closing(StandIn(broker.host, broker.port)) as edge:
+        with worker_process(database, broker.host, broker.port, "--hung-on", "lab-heat") as doomed:
+            meet(edge)
+            data = items_frame(Lane.ALARM, 1, [pack_event(event("fire.alarm", "lab-heat", active=True))])
+            edge.send(Lane.ALARM, data)
+            assert doomed.wait(20) == 1
+        assert "in hang" in capfd.readouterr().err, "the log shows where it stood"
+        with worker_process(database, broker.host, broker.port):
+            meet(edge)
+            edge.send(Lane.ALARM, data)
+            wait_until(receipted(edge, ALARM, 1))
+
+
 def test_an_api_stopped_inside_a_turn_does_not_hold_an_alarm(
     any_database: str, broker: RunningBroker, tmp_path: Path
 ) -> None:
