@@ -24,19 +24,16 @@ _NOTE: Final = "telling"
 
 def tell_again(spool: Spool, telling: str, clock: Clock) -> int:
     """Store each known condition as it is, dated and aged by when it began, if the mark is another one than the
-    last; returns how many. In the writer's transaction, which also notes the mark. At the first mark ever there
-    is nothing to repeat: whatever was told is on its way to this very hub.
+    last; returns how many. In the writer's transaction, which also notes the mark. So it is at the first mark
+    ever, too: what was told before may have been told to another database.
     """
-    before = spool.known.read_note(_NOTE)
-    if before == telling:
+    if spool.known.read_note(_NOTE) == telling:
         return 0
     spool.known.write_note(_NOTE, telling)
-    if before is None:
-        return 0
     conditions = spool.known.conditions()
     for key, state in conditions.items():
         _write(spool, key, state, clock)
-    _log.warning("the hub has lost track: %d conditions are told anew", len(conditions))
+    _log.info("the hub's mark is another one: %d conditions are told anew", len(conditions))
     return len(conditions)
 
 
