@@ -236,6 +236,7 @@ def _step_view(row: Row, words: SiteWords) -> StepView:
 
 def command_view(row: Row, words: SiteWords) -> CommandView:
     """A command as screens show it."""
+    by, _, rule = row["source"].partition(":")
     return CommandView(
         command=row["command"],
         device=row["device"],
@@ -244,6 +245,8 @@ def command_view(row: Row, words: SiteWords) -> CommandView:
         kind=row["kind"],
         kind_name=command_name(row["kind"]),
         state=row["state"],
+        by=by,
+        rule="" if by == "person" else rule,
         reason=row["reason"],
         detail=row["detail"],
         requested_at=row["requested_at"],

@@ -159,6 +159,10 @@ class CommandView(View):
         "superseded",
         "cancelled",
     ]
+    by: Literal["rule", "reflex", "plan", "person"]
+    """`reflex`: the edge did it by itself, by the rule's local linkage."""
+    rule: str
+    """The rule or plan behind it; empty where a person ordered it."""
     reason: str
     detail: str
     requested_at: Moment

@@ -135,6 +135,10 @@ export interface CommandView {
   kind: string;
   kind_name: Text;
   state: CommandState;
+  /** "reflex": the edge did it by itself, by the rule's local linkage. */
+  by: "rule" | "reflex" | "plan" | "person";
+  /** The rule or plan behind it; empty where a person ordered it. */
+  rule: string;
   reason: string;
   detail: string;
   requested_at: string;
