@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,3 +112,27 @@ def check_file(file: Path) -> tuple[str, list[str]]:
         known = ", ".join(f"`{kind.key}:` ({kind.name})" for kind in KINDS)
         return "?", [f"{file}: is none of our documents; its top keys must have one of {known}"]
     return kind.name, kind.check(document, file)
+
+
+def reflex_notes(good: Mapping[str, Sequence[Path]]) -> list[str]:
+    """Which rules marked `reflex` run at which edges of the sites among these faultless files (by kind), and what
+    of them does not; nothing where there is no site beside the rules.
+    """
+    if not good.get("site") or not good.get("rules"):
+        return []
+    from hub.document import read_document
+    from hub.rulebook.book import RuleBook
+    from hub.rulebook.reflex import compile_reflexes, emitted_kinds
+    from hub.rules.language import parse_rules
+    from hub.sites.configuration import load_site
+    from hub.sites.model import build_model
+
+    rules = [rule for file in good["rules"] for rule in parse_rules(read_document(file), file)[0]]
+    documents = [read_document(file) for file in good.get("profile", ())]
+    profiles = {document["profile"]: document for document in documents}
+    notes: list[str] = []
+    for file in good["site"]:
+        site = load_site(file)
+        emits = emitted_kinds(site.profiles_by_device, profiles)
+        notes += compile_reflexes(RuleBook(tuple(rules)), build_model(site), emits).notes
+    return [f"reflex: {note}" for note in notes]

@@ -108,6 +108,18 @@ def edge_invite(
     typer.echo(program.invite(config, site, name))
 
 
+@edge_app.command("rotate")
+def edge_rotate(
+    name: Annotated[str, typer.Argument(help="The edge's name in the site's configuration.")],
+    config: Config,
+    site: Annotated[str | None, typer.Option("--site", help="Needed where the hub has several.")] = None,
+) -> None:
+    """At the hub: ask that edge to sign with its next key; nothing is lost, and the old one is refused then."""
+    from hub import app as program
+
+    typer.echo(program.rotate(config, site, name))
+
+
 @edge_app.command("enrol")
 def edge_enrol(
     token: Annotated[str, typer.Argument(help="What `edge invite` printed.")], config: Config
@@ -174,15 +186,19 @@ def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, or folders of them.")],
 ) -> None:
     """Validate any of our YAML: hub, edge, site, campus, profiles, rules, plans. Lists every fault."""
-    from sanfang.checking import check_file, yaml_files
+    from sanfang.checking import check_file, reflex_notes, yaml_files
 
     count = wrong = 0
+    good: dict[str, list[Path]] = {}
     for file in yaml_files(paths):
         count += 1
         kind, faults = check_file(file)
         wrong += bool(faults)
+        good.setdefault("faulty" if faults else kind, []).append(file)
         for line in faults or [f"{file}: {kind}: good"]:
             typer.echo(line)
+    for line in [] if wrong else reflex_notes(good):
+        typer.echo(line)
     typer.echo(f"{count} checked, {wrong} with faults")
     if wrong or not count:
         raise typer.Exit(WRONG)

@@ -2,7 +2,7 @@
 
 `postgres`, `database`, `broker` are the embedded ones and always there. `timescale`, `mosquitto`, `chromium`
 are what `make services` sets up; without it their tests are left out and named at the end. `any_database` and
-`any_broker` run a test once on each: one suite, every implementation.
+`any_broker` run a test once on each: one suite, every implementation; `every_broker` adds nats-server.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sanfang.supervisor import Child, Service
 from tests.ports import reserve_port
 from tests.services import chromium as chromium_service
 from tests.services import mosquitto as mosquitto_service
+from tests.services import nats as nats_service
 from tests.services import timescale as timescale_service
 
 TEMPLATE = "sanfang_template"
@@ -240,6 +241,27 @@ def any_database(request: pytest.FixtureRequest) -> Iterator[str]:
 def any_broker(request: pytest.FixtureRequest) -> RunningBroker:
     """A fresh broker, once the embedded one and once a real Mosquitto."""
     running: RunningBroker = request.getfixturevalue("broker" if request.param == "embedded" else "mosquitto")
+    return running
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[RunningBroker]:
+    """A fresh real nats-server with MQTT."""
+    if nats_service.find_nats() is None:
+        leave_out("nats-server")
+    server = nats_service.NatsServer(reserve_port(), reserve_port(), tmp_path / "nats")
+    running = RunningBroker(server.service(), server.port, server.directory)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(params=["embedded", pytest.param("mosquitto", marks=pytest.mark.services), "nats"])
+def every_broker(request: pytest.FixtureRequest) -> RunningBroker:
+    """A fresh broker of each kind that is supported between edge and hub."""
+    name = {"embedded": "broker"}.get(request.param, request.param)
+    running: RunningBroker = request.getfixturevalue(name)
     return running
 
 

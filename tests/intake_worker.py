@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from adapters.contract import codec
 from hub import watchdog
 from hub.domain.judgement import EventInput, Input, Verdict
+from hub.intake import gate
 from hub.intake.post import Post
 from hub.intake.transaction import Court
 from hub.intake.worker import Worker
@@ -30,10 +32,12 @@ def shipped_book() -> RuleBook:
     return load_book(ROOT / "config" / "rules", ROOT / "config" / "plans")
 
 
-def make_worker(dsn: str, host: str, port: int) -> Worker:
+def make_worker(dsn: str, host: str, port: int, former_port: int | None = None) -> Worker:
     """A worker with the shipped rules, not started."""
     book = shipped_book()
-    return Worker(dsn, BrokerSettings(host=host, port=port), Court(book, lambda model: Engine(book, model)))
+    former = None if former_port is None else BrokerSettings(host=host, port=former_port)
+    court = Court(book, lambda model: Engine(book, model))
+    return Worker(dsn, BrokerSettings(host=host, port=port), court, former=former)
 
 
 @contextmanager
@@ -81,7 +85,10 @@ def main(arguments: list[str]) -> None:
         hang_on(arguments[arguments.index("--hung-on") + 1])
     if "--die-before-receipt" in arguments:
         die_before_receipt(int(arguments[arguments.index("--die-before-receipt") + 1]))
-    worker = make_worker(arguments[0], arguments[1], int(arguments[2]))
+    if "--version" in arguments:
+        codec.VERSION = gate.VERSION = int(arguments[arguments.index("--version") + 1])  # type: ignore[misc]
+    former = int(arguments[arguments.index("--former") + 1]) if "--former" in arguments else None
+    worker = make_worker(arguments[0], arguments[1], int(arguments[2]), former)
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run()
 

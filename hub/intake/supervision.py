@@ -69,10 +69,12 @@ class EdgeWatch:
             *self._dropping(now_s),
             *self._lasting("edge.unverified", self._doubted_s(), _UNVERIFIED_FOR_S, listening_since_s, now_s),
         ]
-        since = max(listening_since_s, self.heard_s if self.heard_s is not None else listening_since_s)
+        # Whoever speaks another version is there: one cause, one alarm.
+        spoke_s = max((at for at in (self.heard_s, self.incompatible_s) if at is not None), default=None)
+        since = max(listening_since_s, spoke_s if spoke_s is not None else listening_since_s)
         if now_s - since > LOST_AFTER_S:
             found.append(Notice(OFFLINE, self.device, True, {"silent_s": round(now_s - since)}))
-        elif self.heard_s is not None and now_s - self.heard_s <= LOST_AFTER_S:
+        elif spoke_s is not None and now_s - spoke_s <= LOST_AFTER_S:
             found.append(Notice(OFFLINE, self.device, False))
         if self.heard_s is not None and self.offset_us is not None:
             seconds = round(self.offset_us / 1e6, 1)

@@ -47,6 +47,7 @@ _SETTINGS_EVERY_S: Final = 5.0
 _SETTINGS_BYTES_S: Final = 4_000
 """A slow line is given time for large settings before they are sent again."""
 _REFUSED_SETTINGS_EVERY_S: Final = 60.0
+_HINT_EVERY_S: Final = 10.0
 _MOST_VERSION: Final = 2**62
 _OUTAGE_S: Final = 10.0
 _STALL_S: Final = 5.0
@@ -72,6 +73,7 @@ class Warden:
         self._beaten_at = started_at
         self._greeted: set[str] = set()
         self._keep = Throttle[Sender](_KEPT_EVERY_S)
+        self._hint = Throttle[Sender](_HINT_EVERY_S)
         self._push_at: dict[Sender, float] = {}
         self.counts: Counter[str] = Counter()
 
@@ -140,6 +142,9 @@ class Warden:
             watch = self._watch(sender if known else Sender(sender.site, _STRANGER))
             if refusal.doubt is Doubt.INCOMPATIBLE:
                 watch.incompatible_s = now_s
+                if known and self._hint.passes(sender, now_s):
+                    # It says nothing, in our version: so that the edge learns of it, too.
+                    self._post.receipt(sender, {}, now)
                 continue
             if refusal.doubt is Doubt.UNVERIFIED:
                 watch.unverified.append(now_s)

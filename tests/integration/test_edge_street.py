@@ -48,31 +48,37 @@ class EdgeProcess:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
+    sender: Sender = SENDER
+    program: str = RUN
 
     def prepare(self, **configuration: Any) -> Path:
         self.folder.mkdir(exist_ok=True)
         address = BrokerAddress(host=self.broker.host, port=self.broker.port)
         (self.folder / "data").mkdir(exist_ok=True)
-        save_identity(
-            self.folder / "data",
-            Identity(
-                site=SENDER.site,
-                edge=SENDER.edge,
-                root_secret=SecretBytes(self.secret),
-                key_number=1,
-                broker=address,
-            ),
-        )
+        if not (self.folder / "data" / "identity.json").exists():
+            self.enrol(address)
         file = self.folder / "edge.yaml"
         file.write_text(yaml.safe_dump({"data_dir": "data", "run_dir": "run", **configuration}))
         return file
+
+    def enrol(self, address: BrokerAddress, key_number: int = 1) -> None:
+        save_identity(
+            self.folder / "data",
+            Identity(
+                site=self.sender.site,
+                edge=self.sender.edge,
+                root_secret=SecretBytes(self.secret),
+                key_number=key_number,
+                broker=address,
+            ),
+        )
 
     def start(self, **configuration: Any) -> EdgeProcess:
         file = self.prepare(**configuration)
         self.starts += 1
         log = (self.folder / f"edge-{self.starts}.log").open("wb")
         with log:
-            self.process = subprocess.Popen([sys.executable, "-c", RUN, str(file)], stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-c", self.program, str(file)], stderr=log)
         return self
 
     def log(self) -> str:
