@@ -47,6 +47,16 @@ class ReadingInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Readings of a series that change nothing as long as no rule remembers the series: those of a usable
+    quality whose value lies between the two, bounds included. Feeding them or not is the same.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class ActInput:
     """A person's act or mode change: a journal row."""
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from hub.domain.judgement import Checkpoint, Input, SiteModel, Verdict
+from hub.domain.judgement import Checkpoint, Input, Quiet, SiteModel, Verdict
 from hub.intake.drift import ClockWatch
 from hub.intake.parcel import Notice
-from hub.intake.unpack import SeriesBook
+from hub.intake.series import SeriesBook
 from hub.store.checkpoint import load_checkpoints, save_checkpoints
 from hub.store.condition import ConditionKey, ConditionState, load_conditions
 from hub.store.cursor import LaneKey, last_recorded, load_cursors
@@ -44,6 +44,12 @@ class Judge(Protocol):
 
     def concerns(self, device: str, address: str, point: str) -> bool:
         """Whether readings of a point must be fed."""
+
+    def quiet(self, device: str, address: str, point: str) -> Quiet | None:
+        """Which of them need not be, while the point is not awake."""
+
+    def awake(self, keys: Sequence[tuple[str, str, str]]) -> list[bool]:
+        """Of which points something is remembered."""
 
 
 MakeJudge = Callable[[SiteModel], Judge]

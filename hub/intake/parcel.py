@@ -56,6 +56,10 @@ class Parcel:
     events: list[EventRow] = field(default_factory=list)
     blocks: list[ReadingBlock] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
+    concerned: int = 0
+    """Readings that concern a rule; those that could change nothing are counted here and not fed."""
+    stirred: set[SeriesKey] = field(default_factory=set)
+    """Series of which readings are among the inputs: what comes behind them is fed, too."""
     retold: set[str] = field(default_factory=set)
     """Events that an edge tells anew because we lost track: only where they change something are they news."""
     reflexes: list[ReflexDone] = field(default_factory=list)
@@ -70,11 +74,14 @@ class Parcel:
     (negative: ahead), 0 where all of it could be believed."""
     refs: list[tuple[str, int, int, int, int]] = field(default_factory=list)
     """(edge, epoch, lane, first, count) of the runs inside, for the history."""
-    _notices: dict[tuple[str, str, bool | None], Notice] = field(default_factory=dict)
+    _notices: dict[tuple[object, ...], Notice] = field(default_factory=dict)
 
     def note(self, notice: Notice) -> None:
-        """Add a supervision event; the same one twice is told once, with its count."""
-        key = (notice.kind, notice.device, notice.active)
+        """Add a supervision event; the same one twice is told once, with its count. Two lanes or epochs of an
+        edge are not the same: each gap is announced by its own numbers.
+        """
+        place = (notice.attributes.get("epoch"), notice.attributes.get("lane"))
+        key = (notice.kind, notice.device, notice.active, *place)
         before = self._notices.get(key)
         if before is None:
             self._notices[key] = notice

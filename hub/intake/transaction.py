@@ -88,7 +88,7 @@ def judge_first(held: HeldSite, parcel: Parcel, *, fed: bool = True) -> Judged:
         if wrong is not None:
             parcel.note(Notice(DRIFT, device, wrong))
     notices = [notice for notice in parcel.take_notices() if held.is_news(notice)]
-    if not notices and not parcel.inputs:
+    if not notices and not parcel.inputs and not parcel.concerned:
         return Judged(parcel, None, [], {})
     position = held.next_position()
     for ordinal, notice in enumerate(notices):
@@ -115,7 +115,11 @@ def write_judged(
         apply_verdicts(connection, site, judged.verdicts, at=at, book=court.book)
     if judged.position is not None:
         save_checkpoints(connection, site, held.judge.changed())
-        ref = {"runs": parcel.refs, "inputs": len(parcel.inputs)} | ({} if fed else {"fed": False})
+        ref: dict[str, Any] = {"runs": parcel.refs, "inputs": len(parcel.inputs)}
+        if parcel.concerned:
+            ref["concerned"] = parcel.concerned
+        if not fed:
+            ref["fed"] = False
         append_history(connection, site, [HistoryRow(judged.position, at, parcel.source, ref)])
     if judged.needs_turn or parcel.source != "telemetry":
         for line in parcel.journal:

@@ -7,10 +7,9 @@ caller can hold it whole; inside an item, single events and readings of a wrong 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +29,18 @@ from adapters.contract.message import (
     unpack_readings,
 )
 from adapters.contract.topic import NAME
-from adapters.contract.vocabulary import POINTS, REFLEX_COMMANDS, Lane, Quality
+from adapters.contract.vocabulary import REFLEX_COMMANDS, Lane, Quality
 from hub.domain.command import Precedence, ReflexDone
-from hub.domain.judgement import DeviceFact, EventInput, ReadingInput, SiteModel
+from hub.domain.judgement import EventInput, ReadingInput, SiteModel
 from hub.domain.moment import microseconds
 from hub.intake.clock import EdgeTime, edge_time, event_time, is_late, moment, moment_or_none, reading_times
 from hub.intake.parcel import Notice, Parcel, Result
+from hub.intake.series import MOST_ADDRESS, REFUSED, Series, SeriesBook, check_address
 from hub.store.event import EventRow
 from hub.store.partition import open_range
 from hub.store.quarantine import QuarantineRow
-from hub.store.reading import ReadingBlock, SeriesKey
+from hub.store.reading import ReadingBlock
 
-_MOST_ADDRESS: Final = 255
 _FAR: Final = 2**62
 """Beyond any calendar, and still far from the end of 64 bits."""
 _MOST_IDENTITY: Final = 1_000
@@ -62,13 +61,6 @@ class OutsideOpenRange(WireError):
     code = "outside_open_range"
 
 
-class Concerns(Protocol):
-    """What intake asks the rules before it judges."""
-
-    def concerns(self, device: str, address: str, point: str) -> bool:
-        """Whether some rule wants to be fed this point."""
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an item came from. `ordinal` is added to the index of its events (a retried part)."""
@@ -83,72 +75,6 @@ class Origin:
 
     def id_of(self, index: int) -> str:
         return f"{self.edge}/{self.epoch}/{int(self.lane)}/{self.sequence}/{self.ordinal + index}"
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """A series that readings of an item go to; number -1 where they may not be stored."""
-
-    number: int
-    concerned: bool
-    zone: str | None
-    fault: str = ""
-
-
-_REFUSED: Final = -1
-
-
-@dataclass(slots=True)
-class SeriesBook:
-    """The numbers of a site's series, and what the rules and the configuration say of each."""
-
-    model: SiteModel
-    rules: Concerns
-    numbers: dict[SeriesKey, int]
-    drifting: set[str]
-    """Devices whose clock is known to be off now."""
-    _known: dict[str, dict[SeriesKey, Series]] = field(default_factory=dict)
-
-    def find(self, edge: str, keys: Sequence[SeriesKey], parcel: Parcel) -> list[Series]:
-        """The series that an edge names, in that order; new ones go into the parcel."""
-        known = self._known.setdefault(edge, {})
-        found = [known.get(key) for key in keys]
-        return [
-            self._meet(edge, key, parcel) if each is None else each
-            for key, each in zip(keys, found, strict=True)
-        ]
-
-    def _meet(self, edge: str, key: SeriesKey, parcel: Parcel) -> Series:
-        placed = self._place(edge, key, parcel)
-        if placed.number != _REFUSED:
-            self._known[edge][key] = placed
-        return placed
-
-    def _place(self, edge: str, key: SeriesKey, parcel: Parcel) -> Series:
-        device, address, point = key
-        fault = check_address(self.model, edge, device, address)
-        if not fault and point not in POINTS:
-            fault = f"point: {point[:80]!r} is not in the vocabulary"
-        if fault:
-            return Series(_REFUSED, False, None, fault)
-        number = self.numbers.get(key)
-        if number is None:
-            number = self.numbers[key] = parcel.new_series[key] = len(self.numbers) + 1
-        return Series(number, self.rules.concerns(*key), self.model.zone_of(device, address))
-
-
-def check_address(model: SiteModel, edge: str, device: str, address: str) -> str:
-    """Why an edge may not speak for a device's address; empty where it may."""
-    fact = model.devices.get(device)
-    if fact is None and device == edge:
-        fact = DeviceFact(device, "", "", edge)
-    if fact is None:
-        return f"device: {device[:80]!r} is not in the configuration"
-    if fact.edge != edge:
-        return f"device: {device} belongs to edge {fact.edge}, not {edge}"
-    if len(address.encode()) > _MOST_ADDRESS:
-        return f"address: {len(address)} characters; {_MOST_ADDRESS} bytes at most"
-    return ""
 
 
 def take_item(parcel: Parcel, book: SeriesBook, origin: Origin, data: bytes) -> None:
@@ -255,7 +181,7 @@ def find_reflex_fault(edge: str, reflex: Reflex) -> str:
     evidence = reflex.evidence[:_MOST_SIGNS]
     if len(evidence) < len(reflex.evidence) or not evidence:
         return f"reflex: {len(reflex.evidence)} events as evidence; 1 to {_MOST_SIGNS}"
-    if not all(each.startswith(f"{edge}/") and len(each) <= _MOST_ADDRESS for each in evidence):
+    if not all(each.startswith(f"{edge}/") and len(each) <= MOST_ADDRESS for each in evidence):
         return "reflex: its evidence is not of this edge"
     source = f"rule:{reflex.rule}"
     wanted = derive_command(source, reflex.version, evidence[0], reflex.device, reflex.address, reflex.kind)
@@ -313,7 +239,7 @@ def _take_readings(parcel: Parcel, book: SeriesBook, origin: Origin, item: Readi
     edge = _edge_time(parcel.recorded_at, origin, item.edge_at)
     times = reading_times(columns.observed_at, edge, replayed=item.replayed)
     begin, end = (microseconds(bound) for bound in open_range(parcel.recorded_at))
-    addressed = numbers != _REFUSED
+    addressed = numbers != REFUSED
     in_range = (times.observed_at >= begin) & (times.observed_at < end)
     good = addressed & in_range
     quality = columns.quality
@@ -332,7 +258,7 @@ def _take_readings(parcel: Parcel, book: SeriesBook, origin: Origin, item: Readi
     if len(block):
         parcel.blocks.append(block)
     if any(each.concerned for each in series):
-        _feed_readings(parcel, origin, item, columns.index, block, series, good)
+        _feed_readings(parcel, book, origin, item, columns.index, block, series, good)
     if not whole:
         _hold_readings(parcel, origin, item, columns, series, addressed, in_range)
 
@@ -353,6 +279,7 @@ def _note_drifts(
 
 def _feed_readings(
     parcel: Parcel,
+    book: SeriesBook,
     origin: Origin,
     item: ReadingsItem,
     index: npt.NDArray[np.uint16],
@@ -360,10 +287,27 @@ def _feed_readings(
     series: list[Series],
     good: npt.NDArray[np.bool_],
 ) -> None:
+    """Give the rules what could mean something to them. A reading within what is quiet for every rule of its
+    point, while no rule remembers its series, changes nothing whether it is fed or not.
+    """
     rows = np.flatnonzero(good)
-    concerned = np.array([each.concerned for each in series], bool)[index[rows]]
+    places = index[rows]
+    concerned = np.array([each.concerned for each in series], bool)[places]
+    parcel.concerned += int(concerned.sum())
+    low = np.array([each.low for each in series])[places]
+    high = np.array([each.high for each in series])[places]
+    quiet = (block.value >= low) & (block.value <= high)
+    quiet &= np.isfinite(block.value) & (block.quality <= Quality.UNCERTAIN)
+    stirred = np.array(book.rules.awake(item.series), bool)
+    if parcel.stirred:
+        stirred |= np.array([key in parcel.stirred for key in item.series], bool)
+    stirred[places[concerned & ~quiet]] = True
+    fed = concerned & stirred[places]
+    if not fed.any():
+        return
+    parcel.stirred.update(item.series[place] for place in np.unique(places[fed]))
     late = is_late(origin.age_ms)
-    for at in np.flatnonzero(concerned):
+    for at in np.flatnonzero(fed):
         row = int(rows[at])
         device, address, point = item.series[index[row]]
         parcel.inputs.append(

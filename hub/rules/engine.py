@@ -8,6 +8,7 @@ concerns, not on how many there are: judges are found by (kind, device, address)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +24,7 @@ from hub.domain.judgement import (
     ListeningInput,
     OpenHazard,
     OpenIncident,
+    Quiet,
     RaiseAlarm,
     ReadingInput,
     SendCommand,
@@ -70,6 +72,7 @@ class Engine:
         self._by_event: dict[str, list[Judge]] = {}
         self._by_point: dict[str, list[Judge]] = {}
         self._listeners: list[Judge] = []
+        self._watchers: list[Judge] = []
         self._events: dict[tuple[str, str, str], tuple[Judge, ...]] = {}
         self._readings: dict[tuple[str, str, str], tuple[Judge, ...]] = {}
         for rule in book.rules:
@@ -77,6 +80,8 @@ class Engine:
             self._judges[judge.name] = judge
             for kind in judge.events:
                 self._by_event.setdefault(kind, []).append(judge)
+            if judge.points:
+                self._watchers.append(judge)
             for point in judge.points:
                 self._by_point.setdefault(point, []).append(judge)
             if type(judge).on_listening is not Judge.on_listening:
@@ -127,6 +132,24 @@ class Engine:
     def concerns(self, device: str, address: str, point: str) -> bool:
         """Must readings of this point be fed? Others are only stored."""
         return bool(self._find(self._readings, self._by_point, point, device, address, None))
+
+    def quiet(self, device: str, address: str, point: str) -> Quiet | None:
+        """The readings of this point that need not be fed while it is not `awake`; None: all must be."""
+        low, high = -math.inf, math.inf
+        for judge in self._find(self._readings, self._by_point, point, device, address, None):
+            bounds = judge.quiet()
+            if bounds is None:
+                return None
+            low, high = max(low, bounds[0]), min(high, bounds[1])
+        return Quiet(low, high)
+
+    def awake(self, keys: Sequence[tuple[str, str, str]]) -> list[bool]:
+        """Of which (device, address, point) some rule remembers something, so that each reading must be fed."""
+        known = [states for judge in self._watchers if (states := self._memory.states(judge.name))]
+        if not known:
+            return [False] * len(keys)
+        named = ["|".join(key) for key in keys]
+        return [any(name in states for states in known) for name in named]
 
     def _judge_event(self, event: EventInput, out: list[Verdict]) -> None:
         if event.kind == PANEL_RESET:

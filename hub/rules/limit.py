@@ -57,6 +57,10 @@ class Limit:
         self._over = self._sign * self.limit
         self._clear = self._sign * clear
 
+    def quiet(self) -> tuple[float, float]:
+        """The values, bounds included, that are not over."""
+        return (-math.inf, self.limit) if self._sign > 0 else (self.limit, math.inf)
+
     def side(self, reading: ReadingInput) -> Side:
         """Where the reading stands; NaN, infinities and unusable qualities are unknown."""
         if not reading.quality.usable or not math.isfinite(reading.value):

@@ -42,6 +42,10 @@ class Memory:
         """Every subject of a rule with its state, in order."""
         return sorted(self._states.get(rule, _NOTHING).items())
 
+    def states(self, rule: str) -> Mapping[str, State]:
+        """The states of a rule by subject, as they are now."""
+        return self._states.get(rule, _NOTHING)
+
     def schedule(self, rule: str, subject: str, due_us: int | None) -> None:
         """Wake the rule for the subject at that time; None: no longer."""
         if due_us is None:

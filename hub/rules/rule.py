@@ -102,6 +102,12 @@ class Judge:
         self.points: frozenset[str] = frozenset()
         """Points whose readings it wants to see."""
 
+    def quiet(self) -> tuple[float, float] | None:
+        """Usable values, bounds included, that change nothing while there is no state of their series (kept
+        under `device|address|point`); None where every reading counts.
+        """
+        return None
+
     def on_event(self, event: EventInput, change: Change, out: list[Verdict]) -> None:
         """An event of a kind and device that it listens to."""
 

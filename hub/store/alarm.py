@@ -176,7 +176,7 @@ class OpenAlarms:
             "  ORDER BY ordinal DESC LIMIT 1) e",
             (numbers, self._site),
         )
-        counts: dict[int, int] = {alarm: ordinal for alarm, ordinal in counted}
+        counts: dict[int, int] = dict(counted.fetchall())
         pieces = [(key, piece) for key, piece in self._evidence.items() if counts.get(key[0], 0) < MAX_EVIDENCE]
         if not pieces:
             return

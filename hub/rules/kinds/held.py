@@ -75,6 +75,9 @@ class HeldJudge(Judge):
         elif change is Change.ENDED:
             self._end(key, event.kind, evidence.from_event(event), event.late, out)
 
+    def quiet(self) -> tuple[float, float] | None:
+        return None if self._limit is None else self._limit.quiet()
+
     def on_reading(self, reading: ReadingInput, out: list[Verdict]) -> None:
         if self._limit is None:
             return

@@ -43,6 +43,9 @@ class ThresholdJudge(Judge):
         self.points = frozenset({self._limit.point})
         self._kind = rule.alarm.kind if rule.alarm and rule.alarm.kind else rule.rule
 
+    def quiet(self) -> tuple[float, float] | None:
+        return self._limit.quiet()
+
     def on_reading(self, reading: ReadingInput, out: list[Verdict]) -> None:
         key = f"{reading.device}|{reading.address}|{reading.point}"
         state = self.memory.get(self.name, key)
