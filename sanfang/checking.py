@@ -115,8 +115,8 @@ def check_file(file: Path) -> tuple[str, list[str]]:
 
 
 def reflex_notes(good: Mapping[str, Sequence[Path]]) -> list[str]:
-    """Which rules marked `reflex` run at which edges of the sites among these faultless files (by kind), and what
-    of them does not; nothing where there is no site beside the rules.
+    """Which rules marked `reflex` run at which edges of the sites among these faultless files (by kind), and
+    what of them does not; nothing where there is no site beside the rules.
     """
     if not good.get("site") or not good.get("rules"):
         return []
