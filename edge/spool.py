@@ -22,6 +22,7 @@ from edge.schema import Place, open_writable
 SPOOL_FULL: Final = "spool full"
 DISK_FULL: Final = "disk full"
 TOO_OLD: Final = "too old"
+EPOCHS_KEPT: Final = 8
 _AGED_EVERY_MS: Final = 10_000
 _AGED_AT_ONCE: Final = 2_000
 _NOTE_AGE_EVERY_MS: Final = 60_000
@@ -230,8 +231,8 @@ class Spool:
         return sum(row.sheddable_bytes for row in self._rows.values())
 
     def marks(self) -> list[LaneMark]:
-        """Every lane of every epoch that still holds something, oldest first, and the last two epochs' at
-        least: what the hub says of them tells an older copy of this spool.
+        """Every lane of every epoch that still holds something, oldest first, and those of the last epochs:
+        what the hub says of them tells an older copy of this spool.
         """
         return [LaneMark(row.epoch, row.lane, row.assigned, row.cursor) for row in self._rows.values()]
 
@@ -266,11 +267,11 @@ class Spool:
         )
         for lane in Lane:
             self._db.execute("INSERT INTO lane VALUES (?, ?, 0, 0, 0, 0)", (self.epoch, lane))
-        # The one before this stays even when it is done with: an older copy of the spool is found out by it.
+        # The last ones stay even when they are done with: an older copy of the spool is found out by them.
         self._db.execute(
-            "DELETE FROM epoch WHERE ordinal < (SELECT MAX(ordinal) FROM epoch WHERE epoch <> ?) AND NOT EXISTS"
+            "DELETE FROM epoch WHERE ordinal < (SELECT MAX(ordinal) FROM epoch) - ? AND NOT EXISTS"
             " (SELECT 1 FROM lane WHERE lane.epoch = epoch.epoch AND lane.cursor < lane.assigned)",
-            (self.epoch,),
+            (EPOCHS_KEPT,),
         )
         self._db.execute("DELETE FROM lane WHERE epoch NOT IN (SELECT epoch FROM epoch)")
         self._note_age(self._age.mono_ms)
