@@ -111,19 +111,20 @@ def test_gaps_are_gaps_and_say_why_and_the_newest_minute_is_there(
         (each["count"], each["mean"], each["last"], each["min"]) == (0, None, None, None) for each in gaps
     )
     assert (fifth["count"], last["last"], last["gap"]) == (1, 8.0, None)
-    connection.execute(
-        "INSERT INTO tombstone (site, edge, epoch, lane, first, count, reason, recorded_at)"
-        " VALUES ('demo', 'e1', 1, 2, 5, 10, 'quota', %s)",
-        (now - timedelta(seconds=1),),
-    )
-    # Recorded between the readings on either side of the gap, so what was dropped lies in it; not so this one.
-    connection.execute(
-        "INSERT INTO tombstone (site, edge, epoch, lane, first, count, reason, recorded_at)"
-        " VALUES ('demo', 'e1', 1, 1, 5, 10, 'quota', %s)",
-        (begin - HOUR,),
-    )
-    again = ask(client, "series", device="door", point="temperature_c", bucket="1h", from_=begin)
-    assert [each["gap"] for each in again["series"][0]["buckets"][1:5]] == ["dropped"] * 4
+
+    def bury(lane: int, recorded_at: datetime) -> list[str]:
+        connection.execute(
+            "INSERT INTO tombstone (site, edge, epoch, lane, first, count, reason, recorded_at)"
+            " VALUES ('demo', 'e1', 1, %s, %s, 10, 'quota', %s)",
+            (lane, int(recorded_at.timestamp()), recorded_at),
+        )
+        again = ask(client, "series", device="door", point="temperature_c", bucket="1h", from_=begin)
+        return [each["gap"] for each in again["series"][0]["buckets"][1:5]]
+
+    known = [each["gap"] for each in gaps]
+    assert bury(1, now - timedelta(seconds=1)) == known, "the alarm lane holds no readings"
+    assert bury(2, begin - HOUR) == known, "recorded before the reading in front of the gap"
+    assert bury(2, now - timedelta(seconds=1)) == ["dropped"] * 4, "between the readings on either side"
 
 
 def test_many_series_at_once_and_local_days(client: httpx2.Client, connection: Connection) -> None:
