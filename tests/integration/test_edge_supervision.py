@@ -18,7 +18,7 @@ from pydantic import SecretBytes
 from adapters.base import Adapter, AdapterError, Clock, DeviceSettings, Observation, WriteOutcome
 from adapters.contract.message import Command, Event
 from adapters.contract.topic import Sender
-from edge import supervisor, uplink
+from edge import schema, supervisor, uplink, writer
 from edge.app import Edge
 from edge.clock import SystemClock
 from edge.configuration import BrokerAddress, EdgeConfiguration, Identity, LocalOutput
