@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, SecretStr, model_validator
 
 from hub.document import StrictModel, fault, fill_placeholders, parse_document, read_document
 from hub.domain.error import ConfigurationError
+from hub.domain.retention import DEFAULT, Kept, read_days
 
 PASSPHRASE: Final = "SANFANG_CA_PASSPHRASE"
 """Environment variable: what opens the certificate authority's key, where that is encrypted."""
@@ -135,6 +136,34 @@ def _once_each(hooks: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...
     return hooks
 
 
+def _days(name: str) -> PlainValidator:
+    return PlainValidator(lambda value: read_days(name, value))
+
+
+class RetentionSettings(StrictModel):
+    """How many days each class is kept, or `forever` (hub/domain/retention.py has the defaults and the floors)."""
+
+    readings: Annotated[int | None, _days("readings")] = DEFAULT["readings"]
+    rollup_minute: Annotated[int | None, _days("rollup_minute")] = DEFAULT["rollup_minute"]
+    rollup_quarter: Annotated[int | None, _days("rollup_quarter")] = DEFAULT["rollup_quarter"]
+    rollup_hour: Annotated[int | None, _days("rollup_hour")] = DEFAULT["rollup_hour"]
+    events: Annotated[int | None, _days("events")] = DEFAULT["events"]
+    journal: Annotated[int | None, _days("journal")] = DEFAULT["journal"]
+    alarms: Annotated[int | None, _days("alarms")] = DEFAULT["alarms"]
+    hazards: Annotated[int | None, _days("hazards")] = DEFAULT["hazards"]
+    incidents: Annotated[int | None, _days("incidents")] = DEFAULT["incidents"]
+    commands: Annotated[int | None, _days("commands")] = DEFAULT["commands"]
+    history: Annotated[int | None, _days("history")] = DEFAULT["history"]
+    quarantine: Annotated[int | None, _days("quarantine")] = DEFAULT["quarantine"]
+    tombstones: Annotated[int | None, _days("tombstones")] = DEFAULT["tombstones"]
+    sessions: Annotated[int | None, _days("sessions")] = DEFAULT["sessions"]
+
+    @property
+    def kept(self) -> Kept:
+        """Class -> days; None: for ever."""
+        return {name: getattr(self, name) for name in DEFAULT}
+
+
 class HubSettings(StrictModel):
     """Everything the hub's processes are told."""
 
@@ -149,6 +178,7 @@ class HubSettings(StrictModel):
     rules: Path
     plans: Path
     webhooks: Annotated[tuple[WebhookSettings, ...], AfterValidator(_once_each)] = ()
+    retention: RetentionSettings = RetentionSettings()
     run_dir: Path = Path("run")
     data_dir: Path = Path("data")
 

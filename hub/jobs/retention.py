@@ -1,37 +1,104 @@
-"""Lets raw data go when its time is over. Evidence that an alarm cites was copied out before."""
+"""Lets go what has been kept long enough: by whole days, and of ordinary tables at most 100 rows per turn.
+
+Evidence that an alarm cites was copied before. Raw readings of a day go only once all of them are in the roll-ups.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 from datetime import UTC, date, datetime, timedelta
-from types import MappingProxyType
 from typing import Final
 
-from hub.jobs.chore import Chore
-from hub.store.database import Connection
+from hub.clock import steady_s
+from hub.domain.retention import DEFAULT, Kept
+from hub.jobs.chore import MOST_PER_TURN, Chore
+from hub.store.database import Connection, site_turn, transaction
 from hub.store.migration import layout_of
-from hub.store.partition import drop_day, held_days
+from hub.store.partition import TABLES, drop_day, held_days
+from hub.store.retention import DOMAIN, RECORDS, drop_rollups, is_rolled_up, prune_sessions
 
-KEPT_DAYS: Final[Mapping[str, int]] = MappingProxyType({"readings": 30, "events": 190})
-"""Raw readings for a month; events for the 180 days that an audit may ask for, and some more."""
+_log: Final = logging.getLogger(__name__)
+
+EVERY_S: Final = 3_600.0
+RUN_S: Final = 0.5
+"""A run ends after so long and goes on at the next second: deadlines wait for no cleaning."""
+_MOST_RECORDS: Final = 1_000
+_LEVELS: Final = {"rollup_minute": 60, "rollup_quarter": 900, "rollup_hour": 3_600}
 
 
-def oldest_kept(now: datetime) -> dict[str, date]:
-    """Per table the first day that is kept."""
-    today = now.astimezone(UTC).date()
-    return {table: today - timedelta(days=days) for table, days in KEPT_DAYS.items()}
+def first_kept(kept: Kept, name: str, now: datetime) -> date | None:
+    """The first day of a class that is kept; None where all are. Pure."""
+    days = kept[name]
+    return None if days is None else now.astimezone(UTC).date() - timedelta(days=days)
 
 
-def drop_old(connection: Connection, _sites: list[str], now: datetime) -> int:
-    """Drop what is older; returns the number of days dropped."""
-    layout = layout_of(connection)
-    dropped = 0
-    for table, first in oldest_kept(now).items():
-        for day in held_days(connection, layout, table):
-            if day < first:
+class Retention:
+    """What the chore remembers: when it looked last, and what is left of that round."""
+
+    def __init__(self, kept: Kept = DEFAULT) -> None:
+        self._kept = kept
+        self._began_s = float("-inf")
+        self._left: list[tuple[str, str]] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a round is not at its end yet."""
+        return bool(self._left)
+
+    def work(self, connection: Connection, sites: list[str], now: datetime) -> int:
+        """Go on with a round, or begin one where it is time; returns days dropped and rows taken out."""
+        began_s = steady_s()
+        done = 0
+        if not self._left:
+            if began_s - self._began_s < EVERY_S:
+                return 0
+            self._began_s = began_s
+            done += self._drop(connection, now)
+            self._left = [(name, site) for site in sites for name in (*DOMAIN, *RECORDS)]
+            self._left.append(("sessions", ""))
+        while self._left and steady_s() - began_s < RUN_S:
+            name, site = self._left[0]
+            gone, most = self._prune(connection, name, site, now)
+            done += gone
+            if gone < most:
+                self._left.pop(0)
+        return done
+
+    def _drop(self, connection: Connection, now: datetime) -> int:
+        layout, dropped = layout_of(connection), 0
+        for table in TABLES:
+            first = first_kept(self._kept, table, now)
+            if first is None:
+                continue
+            for day in held_days(connection, layout, table):
+                if day >= first:
+                    break
+                if table == "readings" and not is_rolled_up(connection, day):
+                    _log.warning("readings of %s are kept on: not all of them are in the roll-ups", day)
+                    continue
                 drop_day(connection, layout, table, day)
                 dropped += 1
-    return dropped
+        for name, bucket_s in _LEVELS.items():
+            first = first_kept(self._kept, name, now)
+            if first is not None:
+                dropped += drop_rollups(connection, bucket_s, first)
+        return dropped
+
+    def _prune(self, connection: Connection, name: str, site: str, now: datetime) -> tuple[int, int]:
+        """One bite of a class: how many rows went, and how many could have gone."""
+        days = self._kept[name]
+        if days is None:
+            return 0, 1
+        before = now - timedelta(days=days)
+        if name == "sessions":
+            return prune_sessions(connection, before, _MOST_RECORDS), _MOST_RECORDS
+        if name in RECORDS:
+            return RECORDS[name](connection, site, before, _MOST_RECORDS), _MOST_RECORDS
+        with transaction(connection):
+            site_turn(connection, site)
+            return DOMAIN[name](connection, site, before, MOST_PER_TURN), MOST_PER_TURN
 
 
-CHORE: Final = Chore("retention", 3600.0, drop_old)
+def retention_chore(kept: Kept = DEFAULT) -> Chore:
+    """The chore, with how long each class is kept."""
+    return Chore("retention", 1.0, Retention(kept).work)

@@ -17,9 +17,10 @@ from typing import Final, Protocol
 from hub import watchdog
 from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
-from hub.jobs import partitioning, retention
+from hub.jobs import partitioning
 from hub.jobs.chore import Chore
 from hub.jobs.deadline import deadline_chore
+from hub.jobs.retention import retention_chore
 from hub.jobs.rollup import rollup_chore
 from hub.rulebook.book import load_book
 from hub.settings import HubSettings
@@ -124,7 +125,7 @@ def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> i
     """Run the chores until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
     book = load_book(settings.rules, settings.plans)
     runner = Runner(
-        settings.database, (deadline_chore(book), partitioning.CHORE, rollup_chore(), retention.CHORE)
+        settings.database, (deadline_chore(book), partitioning.CHORE, rollup_chore(), retention_chore(settings.retention.kept))
     )
 
     def leave(_number: int, _frame: object) -> None:

@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from adapters.contract.vocabulary import Lane
-from hub.jobs import partitioning, retention
+from hub.jobs import partitioning
 from hub.jobs.chore import Chore
 from hub.jobs.deadline import deadline_chore
-from hub.jobs.retention import oldest_kept
+from hub.domain.retention import DEFAULT
+from hub.jobs.retention import Retention, first_kept, retention_chore
 from hub.jobs.runner import ROLE, Runner
 from hub.store.database import Connection, connect, hold_role
 from hub.store.liveness import load_liveness
@@ -57,9 +58,9 @@ def partitions(connection: Connection, table: str) -> list[str]:
 
 
 def test_the_first_day_kept_is_counted_from_utc_midnight() -> None:
-    kept = oldest_kept(datetime(2026, 3, 1, 0, 30, tzinfo=UTC))
-    assert kept["readings"] == date(2026, 1, 30)
-    assert (date(2026, 3, 1) - kept["events"]).days >= 180
+    now = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
+    assert first_kept(DEFAULT, "readings", now) == date(2026, 1, 30)
+    assert first_kept({"events": None}, "events", now) is None
 
 
 def test_partitions_are_made_ahead_and_old_ones_dropped(connection: Connection) -> None:
@@ -77,10 +78,14 @@ def test_partitions_are_made_ahead_and_old_ones_dropped(connection: Connection) 
         assert made == 2 * (end - begin).days
         assert partitioning.make_ahead(connection, [SITE], later) == 0
     before = partitions(connection, "events")
-    assert retention.drop_old(connection, [SITE], later) > 0
+    # None of it is in the roll-ups yet, so nothing of it goes.
+    assert Retention().work(connection, [SITE], later) < 20
+    assert count(connection, "SELECT count(*) FROM readings") == 2
+    connection.execute("INSERT INTO rollup_mark (site, recorded_at) VALUES (%s, %s)", (SITE, later))
+    assert Retention().work(connection, [SITE], later) > 0
     assert count(connection, "SELECT count(*) FROM readings") == 1
     assert partitions(connection, "events") == before
-    assert retention.drop_old(connection, [SITE], later) == 0
+    assert Retention().work(connection, [SITE], later) == 0
 
 
 def test_an_alarm_that_nobody_takes_is_escalated(database: str) -> None:
@@ -96,7 +101,7 @@ def test_an_alarm_that_nobody_takes_is_escalated(database: str) -> None:
 
 
 def test_one_process_does_the_chores_and_says_so(connection: Connection, any_database: str) -> None:
-    runner = Runner(any_database, (deadline_chore(shipped_book()), partitioning.CHORE, retention.CHORE))
+    runner = Runner(any_database, (deadline_chore(shipped_book()), partitioning.CHORE, retention_chore()))
     with running(runner):
         wait_until(lambda: load_liveness(connection, ROLE))
         assert hold_role(connection, ROLE) is False
