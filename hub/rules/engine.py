@@ -135,8 +135,11 @@ class Engine:
 
     def quiet(self, device: str, address: str, point: str) -> Quiet | None:
         """The readings of this point that need not be fed while it is not `awake`; None: all must be."""
+        judges = self._find(self._readings, self._by_point, point, device, address, None)
+        if not judges:
+            return None
         low, high = -math.inf, math.inf
-        for judge in self._find(self._readings, self._by_point, point, device, address, None):
+        for judge in judges:
             bounds = judge.quiet()
             if bounds is None:
                 return None
