@@ -141,7 +141,7 @@ def _days(name: str) -> PlainValidator:
 
 
 class RetentionSettings(StrictModel):
-    """How many days each class is kept, or `forever` (hub/domain/retention.py has the defaults and the floors)."""
+    """How many days each class is kept, or `forever`; hub/domain/retention.py has the defaults and floors."""
 
     readings: Annotated[int | None, _days("readings")] = DEFAULT["readings"]
     rollup_minute: Annotated[int | None, _days("rollup_minute")] = DEFAULT["rollup_minute"]

@@ -125,7 +125,8 @@ def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> i
     """Run the chores until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
     book = load_book(settings.rules, settings.plans)
     runner = Runner(
-        settings.database, (deadline_chore(book), partitioning.CHORE, rollup_chore(), retention_chore(settings.retention.kept))
+        settings.database,
+        (deadline_chore(book), partitioning.CHORE, rollup_chore(), retention_chore(settings.retention.kept)),
     )
 
     def leave(_number: int, _frame: object) -> None:
