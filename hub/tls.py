@@ -7,8 +7,8 @@ is in use without a restart.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,9 @@ import paho.mqtt.client as mqtt
 from hub.domain.error import ConfigurationError
 from hub.settings import BrokerSettings, ClientTls, HubSettings, ServerTls
 
+WARN_DAYS: Final = 14
+"""People are told when a certificate has so few days left; by then it should have been renewed."""
+_BEGIN: Final = b"-----BEGIN CERTIFICATE"
 _ISSUE: Final = "issue it with `sanfang ca issue`, or correct the path"
 
 
@@ -71,18 +74,19 @@ def certificate_files(settings: HubSettings) -> dict[str, Path]:
     return files
 
 
-def read_expiry(file: Path) -> tuple[datetime, datetime]:
-    """From when until when the first certificate of a file is good. Raises ConfigurationError."""
+def days_left(files: Mapping[str, Path], now: datetime) -> dict[str, float]:
+    """How many days each certificate is still good, by what it is for; 0 where it cannot be read."""
+    return {name: max(0.0, (_read_end(file) - now).total_seconds() / 86_400) for name, file in files.items()}
+
+
+def _read_end(file: Path) -> datetime:
     from cryptography import x509  # 15 MB that a hub without TLS does not need
 
     try:
         text = file.read_bytes()
-        certificate = x509.load_pem_x509_certificate(text[max(text.find(b"-----BEGIN CERTIFICATE"), 0) :])
-    except OSError as error:
-        raise ConfigurationError([f"{file}: {_reason(error)}; {_ISSUE}"]) from None
-    except ValueError:
-        raise ConfigurationError([f"{file}: is no certificate in PEM; {_ISSUE}"]) from None
-    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        return x509.load_pem_x509_certificate(text[max(text.find(_BEGIN), 0) :]).not_valid_after_utc
+    except (OSError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def check_tls(settings: HubSettings) -> list[str]:

@@ -26,6 +26,7 @@ from hub.store.view import IncidentRows, SiteWords
 
 _HUB_NAMES: Final = {
     "hub": Text(zh="平台", en="hub"),
+    "hub:certificates": Text(zh="平台证书", en="hub certificates"),
     "hub:chores": Text(zh="平台后台任务", en="hub chores"),
 }
 

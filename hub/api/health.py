@@ -11,6 +11,7 @@ from fastapi import APIRouter, Response
 from hub.api.context import Context, Here
 from hub.api.views import View
 from hub.clock import utc_now
+from hub.tls import certificate_files, days_left
 
 router = APIRouter(tags=["health"])
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,11 +22,14 @@ class Health(View):
 
 
 class Readiness(View):
-    """`ages_s`: seconds since each part was last heard; null: never."""
+    """`ages_s`: seconds since each part was last heard; null: never. `certificate_days`: how long the
+    certificates of hub and broker are still good; empty where nothing speaks TLS.
+    """
 
     ready: bool
     missing: list[str]
     ages_s: dict[str, float | None]
+    certificate_days: dict[str, float]
 
 
 @router.get("/healthz", operation_id="getHealth")
@@ -40,13 +44,23 @@ async def get_readiness(here: Here, response: Response) -> Readiness:
     report = here.live.pulse.report(utc_now())
     response.status_code = 503 if report.missing else 200
     ages = {name: None if age is None else round(age, 3) for name, age in report.ages_s.items()}
-    return Readiness(ready=not report.missing, missing=list(report.missing), ages_s=ages)
+    return Readiness(
+        ready=not report.missing,
+        missing=list(report.missing),
+        ages_s=ages,
+        certificate_days=_certificate_days(here),
+    )
 
 
 @router.get("/metrics", operation_id="getMetrics", response_class=Response)
 async def get_metrics(here: Here) -> Response:
     """Figures in Prometheus' text form; nothing about persons or alarms."""
     return Response("".join(_metrics(here)), media_type=_TEXT)
+
+
+def _certificate_days(here: Context) -> dict[str, float]:
+    days = days_left(certificate_files(here.settings), utc_now())
+    return {name: round(left, 2) for name, left in days.items()}
 
 
 def _metrics(here: Context) -> Iterable[str]:
@@ -63,6 +77,12 @@ def _metrics(here: Context) -> Iterable[str]:
         "gauge",
         "Seconds since each part was last heard.",
         {f'part="{name}"': age for name, age in report.ages_s.items() if age is not None},
+    )
+    yield from write_metric(
+        "sanfang_certificate_days",
+        "gauge",
+        "Days for which each certificate is still good.",
+        {f'name="{name}"': left for name, left in _certificate_days(here).items()},
     )
     yield from write_metric(
         "sanfang_http_requests_total",

@@ -16,6 +16,7 @@ from hub.domain.judgement import Input, TickInput
 from hub.domain.moment import microseconds
 from hub.intake.clerk import Clerk
 from hub.intake.exchange import Answer, answer_heartbeat, read_heartbeat
+from hub.intake.expiry import Expiry
 from hub.intake.gate import Doubt, Message, Refusal
 from hub.intake.held import OFFLINE, HeldSite
 from hub.intake.lane import Throttle
@@ -59,10 +60,17 @@ class Warden:
     """Its memory outlives the connection to the database: what was heard was heard."""
 
     def __init__(
-        self, post: Post, broker_away_s: Callable[[], float], started_at: datetime, now_s: float
+        self,
+        post: Post,
+        broker_away_s: Callable[[], float],
+        started_at: datetime,
+        now_s: float,
+        *,
+        expiry: Expiry | None = None,
     ) -> None:
         self._post = post
         self._broker_away_s = broker_away_s
+        self._expiry = expiry or Expiry({})
         self._started_at = started_at
         self._started_s = now_s
         self._watches: dict[Sender, EdgeWatch] = {}
@@ -175,6 +183,7 @@ class Warden:
         common = [
             broker_notice(away_s),
             *chores_notice(chores["at"] if chores else None, now, now_s - self._started_s),
+            *self._expiry.notices(now, now_s),
         ]
         retries = []
         for site in list(clerk.sites):

@@ -21,6 +21,7 @@ from hub.domain.error import StoreUnavailable
 from hub.intake.backlog import Backlog, Pace
 from hub.intake.clerk import Clerk
 from hub.intake.commander import Commander
+from hub.intake.expiry import Expiry
 from hub.intake.gate import Gate, Message, Refusal
 from hub.intake.inbox import ALARM, HEARTBEAT, TELEMETRY, Inbox
 from hub.intake.post import Post
@@ -39,6 +40,7 @@ from hub.store.migration import layout_of
 from hub.store.partition import open_partitions
 from hub.store.reading import prepare_connection
 from hub.store.site import edge_keys, list_sites
+from hub.tls import certificate_files
 
 _log: Final = logging.getLogger(__name__)
 
@@ -57,7 +59,13 @@ class Worker:
     """Everything between the inbox and the commit. Not thread-safe: one thread runs it."""
 
     def __init__(
-        self, database: str, broker: BrokerSettings, court: Court, *, former: BrokerSettings | None = None
+        self,
+        database: str,
+        broker: BrokerSettings,
+        court: Court,
+        *,
+        former: BrokerSettings | None = None,
+        expiry: Expiry | None = None,
     ) -> None:
         self._database = database
         self._court = court
@@ -66,7 +74,7 @@ class Worker:
         self._gate = Gate(self._load_keys)
         self._post = Post(self._gate, self._subscriber)
         self._commander = Commander(self._post.send)
-        self._warden = Warden(self._post, self._subscriber.away_s, utc_now(), steady_s())
+        self._warden = Warden(self._post, self._subscriber.away_s, utc_now(), steady_s(), expiry=expiry)
         self._backlogs = {
             ALARM: Backlog(lambda item: 1),
             TELEMETRY: Backlog(lambda item: len(item.data)),
@@ -130,6 +138,7 @@ class Worker:
         if self._is_due("claim", _CLAIM_S):
             self._claim(clerk)
         self._ask(clerk)
+        self._ask_again()
         self._refill(clerk)
         acted = self._take(clerk, ALARM)
         heartbeats = self._admit(clerk, HEARTBEAT, _HEARTBEATS, _OPENED_BYTES)
@@ -177,6 +186,11 @@ class Worker:
             for (edge, epoch, lane), position in newest_cursors(clerk.connection, site).items():
                 self._post.send(Sender(site, edge), GapRequest(epoch, lane, position + 1))
             self._asked.add(site)
+
+    def _ask_again(self) -> None:
+        """There is room again for what the inbox had to drop."""
+        for sender, epoch, lane, first in self._inbox.missed():
+            self._post.send(sender, GapRequest(epoch, lane, first))
 
     def _refill(self, clerk: Clerk) -> None:
         """Open what has arrived, as far as there is room before the transactions."""
@@ -263,7 +277,8 @@ def run_worker(settings: HubSettings) -> int:
     """Run one worker until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
     book = load_book(settings.rules, settings.plans)
     court = Court(book, lambda model: Engine(book, model))
-    worker = Worker(settings.database, settings.broker, court, former=settings.former_broker)
+    expiry = Expiry(certificate_files(settings))
+    worker = Worker(settings.database, settings.broker, court, former=settings.former_broker, expiry=expiry)
 
     def leave(_number: int, _frame: object) -> None:
         worker.stop()
