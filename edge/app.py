@@ -200,8 +200,8 @@ class Edge:
 
         self._writer.submit(operation, urgent=False)
 
-    def take_command(self, command: Command, hub_offset_us: int | None) -> None:
-        self._loop.call_soon_threadsafe(self._commands.take, command, hub_offset_us)
+    def take_command(self, command: Command, hub_now_us: int | None) -> None:
+        self._loop.call_soon_threadsafe(self._commands.take, command, hub_now_us)
 
     def take_settings(self, settings: Settings) -> None:
         self._loop.call_soon_threadsafe(self._want_settings, settings)

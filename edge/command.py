@@ -34,12 +34,12 @@ INTERRUPTED: Final = "the edge stopped while it was performed"
 
 
 def find_refusal(
-    command: Command, devices: Mapping[str, DeviceSettings], *, now_us: int, hub_offset_us: int | None
+    command: Command, devices: Mapping[str, DeviceSettings], hub_now_us: int | None
 ) -> tuple[str, str] | None:
     """Why a command is not performed, as (state, detail); None where nothing speaks against it.
 
-    `hub_offset_us`: the hub's clock less ours, where it is known; `valid_ms` alone would let a
-    recorded command live again.
+    `hub_now_us`: the hub's clock, where it is known; `valid_ms` alone would let a recorded command live
+    again. Our own wall clock is not asked: it may have been set since.
     """
     device = devices.get(command.device)
     if device is None:
@@ -48,7 +48,7 @@ def find_refusal(
         return "refused", f"{command.kind} is not among the writes of {command.device}"
     if command.valid_ms <= 0:
         return "expired", "its time was over when it was sent"
-    if hub_offset_us is not None and now_us + hub_offset_us > command.expires_at:
+    if hub_now_us is not None and hub_now_us > command.expires_at:
         return "expired", "its time was over when it arrived"
     return None
 
@@ -77,14 +77,14 @@ class CommandDesk:
         self._devices = devices
         self._turns = {device: self._turns.get(device, asyncio.Lock()) for device in devices}
 
-    def take(self, command: Command, hub_offset_us: int | None) -> None:
+    def take(self, command: Command, hub_now_us: int | None) -> None:
         """Take a command that the hub sent. Before there are settings nothing can be said of it: it is left,
         and the hub sends it again while it is valid.
         """
         if self._devices is None:
             _log.warning("command %s came before any settings and is left", command.command)
             return
-        _start(self._tasks, self._handle(command, self._devices, hub_offset_us))
+        _start(self._tasks, self._handle(command, self._devices, hub_now_us))
 
     def take_reflexes(self, reflexes: Iterable[Reflex]) -> None:
         """Perform what the reflex table brought about; its ids are on the disk."""
@@ -119,11 +119,11 @@ class CommandDesk:
         return write.result()
 
     async def _handle(
-        self, command: Command, devices: Mapping[str, DeviceSettings], hub_offset_us: int | None
+        self, command: Command, devices: Mapping[str, DeviceSettings], hub_now_us: int | None
     ) -> None:
         now_ms = self._clock.monotonic_ms()
         deadline = now_ms + command.valid_ms
-        refusal = find_refusal(command, devices, now_us=self._clock.now_us(), hub_offset_us=hub_offset_us)
+        refusal = find_refusal(command, devices, hub_now_us)
         if refusal is None and len(self._tasks) > AT_ONCE:
             refusal = "failed", f"more than {AT_ONCE} commands at once"
 

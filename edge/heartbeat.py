@@ -31,7 +31,8 @@ class Heart:
         self._looked = now
         self._nonce = 0
         self._told: bool | None = None
-        self.hub_offset_us: int | None = None
+        self._hub_at: tuple[int, int] | None = None
+        """What the hub's clock said last (µs), and when by our monotonic clock (ms)."""
         """The hub's clock less the edge's, from the last answer; None before the first."""
 
     @property
@@ -63,7 +64,14 @@ class Heart:
         """Whether a receipt counts: one after a commit (nonce 0), or the answer last asked for."""
         return nonce in (0, self._nonce)
 
-    def hear(self, nonce: int, hub_at: int, now_us: int, now: int) -> Change | None:
+    def hub_now_us(self, now: int) -> int | None:
+        """The hub's clock now, whatever was done to ours since it answered; None before it did."""
+        if self._hub_at is None:
+            return None
+        said, at = self._hub_at
+        return said + (now - at) * 1_000
+
+    def hear(self, nonce: int, hub_at: int, now: int) -> Change | None:
         """A receipt that counts came and proves that the hub lives: it answers our nonce, or covers what we
         have just sent. Returns a change where the hub had been lost, or is heard first: what an earlier run
         of the edge told of it ends with that.
@@ -71,7 +79,7 @@ class Heart:
         silent_ms = max(0, now - self._heard)
         self._heard = now
         if nonce:
-            self.hub_offset_us = hub_at - now_us
+            self._hub_at = hub_at, now
         if self._told is False:
             return None
         self._told = False

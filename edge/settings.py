@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -123,7 +123,7 @@ class Plan:
     devices: Mapping[str, DeviceSettings]
     profiles: Mapping[str, Profile]
     broker: BrokerPlace | None = None
-    reflexes: Table = Table()
+    reflexes: Table = field(default_factory=Table)
 
 
 def plan_settings(settings: Settings, sender: Sender, drivers: Mapping[str, Driver]) -> Plan:
@@ -184,8 +184,8 @@ def plan_settings(settings: Settings, sender: Sender, drivers: Mapping[str, Driv
 
 
 def _check_reflex(reflex: ReflexEntry, devices: Mapping[str, DeviceSettings]) -> Iterator[str]:
-    """Every fault of one reflex: it stands on devices of this edge, does only what is safe twice, and opens doors
-    only for the panel's own start or two independent devices, whatever the hub says.
+    """Every fault of one reflex: it stands on devices of this edge, does only what is safe twice, and opens
+    doors only for the panel's own start or two independent devices, whatever the hub says.
     """
     at = f"reflex {reflex.rule}"
     for kind in reflex.kinds:

@@ -68,7 +68,7 @@ class Host(Protocol):
     def forget(self, news: list[Progress]) -> None:
         """The hub holds these; the spool may delete them."""
 
-    def take_command(self, command: Command, hub_offset_us: int | None) -> None: ...
+    def take_command(self, command: Command, hub_now_us: int | None) -> None: ...
 
     def take_settings(self, settings: Settings) -> None: ...
 
@@ -449,7 +449,8 @@ class Uplink:
                     self._window.take_gap(gap.epoch, gap.lane, gap.expected, now)
                     self._heart.hasten(now)
                 case Type.COMMAND:
-                    self._host.take_command(decode_payload(payload, Command), self._heart.hub_offset_us)
+                    hub_now_us = self._heart.hub_now_us(self._clock.monotonic_ms())
+                    self._host.take_command(decode_payload(payload, Command), hub_now_us)
                 case Type.SETTINGS:
                     whole = self._puzzle.take(decode_payload(payload, SettingsPart))
                     if whole is not None:
@@ -480,7 +481,7 @@ class Uplink:
             self._host.forget(news)
         if not news and not receipt.nonce:
             return  # it may be an old one, played again: it proves nothing
-        change = self._heart.hear(receipt.nonce, receipt.hub_at, self._clock.now_us(), now)
+        change = self._heart.hear(receipt.nonce, receipt.hub_at, now)
         if change is not None:
             _log.info("the hub answers, after %d s", change.silent_ms // 1_000)
             self._host.notice_hub(change)

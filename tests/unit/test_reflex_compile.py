@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.base import Driver
 from adapters.contract.message import Settings
 from adapters.contract.topic import Sender
 from edge.error import SettingsRefused
@@ -185,8 +186,9 @@ def test_the_edge_refuses_a_table_that_breaks_its_own_rules(changes: dict[str, A
     assert fault in "; ".join(refused.value.faults)
 
 
-class Bench:
-    NAME, TIER = "bench", "bronze"
+class Bench(Driver):
+    NAME = "bench"
+    TIER = "bronze"
 
     def check(self, connection: Any, devices: Any, profiles: Any) -> list[str]:
         return []
