@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from adapters.contract.message import LaneStatus
 from adapters.contract.vocabulary import Lane
 from edge.spool import LaneMark
+
+START_MESSAGES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,9 @@ class Limits:
     window_messages: int = 8
     """Messages without a receipt, per lane; live alarms come on top."""
     rewind_after_ms: int = 5_000
-    """Without progress for so long, what is outstanding is sent again."""
+    """Without progress for so long, what is outstanding is sent again; twice as long after each futile time."""
+    rewind_doublings: int = 3
+    """So often at most."""
     gap_holdoff_ms: int = 1_000
     """Each message behind a gap makes the hub ask for it; the same question counts once in this time."""
     live_pending: int = 256
@@ -74,6 +79,8 @@ class _Track:
     """When something was last heard of this lane while something was outstanding."""
     answered_gap: tuple[int, int] = (0, 0)
     """The gap last answered by a rewind: first number expected, and when."""
+    futile: int = 0
+    """How often it was sent again since the last progress."""
 
     @property
     def batches(self) -> int:
@@ -88,6 +95,29 @@ class _Overtaking:
     before: int
     number: int
     at: int
+
+
+class _Allowance:
+    """Messages allowed without a receipt: few at first, one more with each receipt; half after a loss, and from
+    then on one more with each full window. So many edges that come back together find what the hub can take.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._allowed = float(min(START_MESSAGES, most))
+        self._careful = False
+
+    @property
+    def messages(self) -> int:
+        return int(self._allowed)
+
+    def widen(self) -> None:
+        more = 1 / self._allowed if self._careful else 1.0
+        self._allowed = min(self._allowed + more, float(self._most))
+
+    def narrow(self) -> None:
+        self._allowed = max(1.0, self._allowed / 2)
+        self._careful = True
 
 
 class Window:
@@ -111,6 +141,7 @@ class Window:
         self._connected = False
         self._heard = False
         """Whether the hub answered since connecting or since the last rewind; else one message probes."""
+        self._windows = {lane: _Allowance(limits.window_messages) for lane in Lane}
         self.rewinds = 0
         self.older_copy = False
         """Whether the hub holds more of an earlier epoch than our spool ever gave out: it is an older copy."""
@@ -172,8 +203,8 @@ class Window:
             return None
         if self._next_live <= self._live.assigned and self._pending_live() < self._limits.live_pending:
             return Send(self._epoch, Lane.ALARM, self._next_live, self._next_live, alone=True)
-        window = self._limits.window_messages if self._heard else 1
         for lane in Lane:
+            window = self._windows[lane].messages if self._heard else 1
             if lane is Lane.TELEMETRY and not telemetry_allowed:
                 continue
             track = self._current(lane)
@@ -206,7 +237,10 @@ class Window:
         change nothing. Of an earlier epoch the hub may hold more than we ever knew, where our spool is an
         older copy of itself: then it holds all that we have.
         """
-        self._heard = True
+        if not self._heard:  # the hub is back: patience begins anew
+            self._heard = True
+            for each in self._tracks.values():
+                each.futile = 0
         news: list[Progress] = []
         for epoch, lane_number, cursor in cursors:
             track = self._tracks.get((epoch, Lane(lane_number))) if lane_number in tuple(Lane) else None
@@ -224,6 +258,8 @@ class Window:
             while track.outstanding and track.outstanding[0].last <= cursor:
                 track.outstanding.popleft()
             track.waiting_since = now
+            track.futile = 0
+            self._windows[track.lane].widen()
             news.append(Progress(epoch, track.lane, cursor))
             if track is self._live:
                 self._next_live = max(self._next_live, cursor + 1)
@@ -249,6 +285,7 @@ class Window:
         if answered == expected and now - at < self._limits.gap_holdoff_ms:
             return False
         track.answered_gap = (expected, now)
+        self._windows[track.lane].narrow()
         self._rewind(track, expected - 1)
         track.waiting_since = now
         return True
@@ -259,16 +296,22 @@ class Window:
         self._overtaken = [one for one in self._overtaken if now - one.at < patience]
         self._aside = {epoch: until for epoch, until in self._aside.items() if now < until}
         for track in self._tracks.values():
-            if track.outstanding and now - track.waiting_since >= patience:
+            if track.outstanding and now - track.waiting_since >= self._patience(track):
+                track.futile += 1
+                self._windows[track.lane].narrow()
                 self._rewind(track, track.cursor)
                 self._heard = False
                 self.rewinds += 1
 
     def next_deadline(self) -> int | None:
         """When `pass_time` has something to do; None while nothing is outstanding."""
-        waiting = [track.waiting_since for track in self._tracks.values() if track.outstanding]
-        waiting.extend(one.at for one in self._overtaken[:1])
-        return min(waiting) + self._limits.rewind_after_ms if waiting and self._connected else None
+        if not self._connected:
+            return None
+        deadlines = [
+            track.waiting_since + self._patience(track) for track in self._tracks.values() if track.outstanding
+        ]
+        deadlines.extend(one.at + self._limits.rewind_after_ms for one in self._overtaken[:1])
+        return min(deadlines, default=None)
 
     def statuses(self) -> list[LaneStatus]:
         """The edge's half of the exchange, for every lane still of interest."""
@@ -286,6 +329,9 @@ class Window:
 
     def _pending_live(self) -> int:
         return len(self._overtaken) + len(self._live.outstanding)
+
+    def _patience(self, track: _Track) -> int:
+        return self._limits.rewind_after_ms << min(track.futile, self._limits.rewind_doublings)
 
     def _rewind(self, track: _Track, to: int) -> None:
         track.sent = to

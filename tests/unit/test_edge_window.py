@@ -20,6 +20,13 @@ def make_window(alarm: int = 0, telemetry: int = 0, older: list[LaneMark] | None
     return window
 
 
+def open_wide(window: Window) -> None:
+    """The hub has answered and receipted for so long that eight messages may be under way."""
+    window.take_receipt([], now=0)
+    for _ in range(8):
+        window._windows[Lane.TELEMETRY].widen()
+
+
 def send_next(
     window: Window, count: int = 1, now: int = 0, *, telemetry_allowed: bool = True
 ) -> tuple[int, bool] | None:
@@ -30,12 +37,64 @@ def send_next(
     return send.first, send.alone
 
 
-def test_one_message_probes_until_the_hub_answers_then_eight_are_under_way() -> None:
+def test_one_message_probes_until_the_hub_answers_then_the_window_opens_with_each_receipt() -> None:
     window = make_window(telemetry=100)
     assert send_next(window) == (1, False)
     assert send_next(window) is None
     window.take_receipt([(EPOCH, Lane.TELEMETRY, 1)], now=1)
-    assert [send_next(window) for _ in range(9)] == [(n, False) for n in range(2, 10)] + [None]
+    assert [send_next(window) for _ in range(4)] == [(2, False), (3, False), (4, False), None]
+    for cursor in range(2, 9):
+        window.take_receipt([(EPOCH, Lane.TELEMETRY, cursor)], now=1)
+        while send_next(window):
+            pass
+    assert send_under_way(window) == 8, "at most"
+
+
+def test_a_loss_halves_the_window_and_it_opens_slowly_again() -> None:
+    window = wide(make_window(telemetry=1_000))
+    assert window.take_gap(EPOCH, Lane.TELEMETRY, 21, now=10)
+    assert send_under_way(window) == 4
+    window.take_receipt([(EPOCH, Lane.TELEMETRY, 21)], now=20)
+    assert send_under_way(window) == 4
+    window.take_receipt([(EPOCH, Lane.TELEMETRY, 24)], now=20)
+    assert send_under_way(window) == 4, "four receipts make one more"
+    window.take_receipt([(EPOCH, Lane.TELEMETRY, 25)], now=20)
+    window.take_receipt([(EPOCH, Lane.TELEMETRY, 26)], now=20)
+    window.take_receipt([(EPOCH, Lane.TELEMETRY, 27)], now=20)
+    assert send_under_way(window) == 5
+
+
+def test_what_is_sent_in_vain_is_sent_ever_more_seldom_until_the_hub_speaks() -> None:
+    window = make_window(telemetry=10)
+    send_next(window)
+    rewound, now = [], 0
+    while now < 130_000:
+        now = window.next_deadline() or 0
+        window.pass_time(now)
+        rewound.append(now)
+        assert send_next(window, now=now) == (1, False)
+    assert rewound[:5] == [5_000, 15_000, 35_000, 75_000, 115_000]
+    window.take_receipt([], now=now)
+    assert window.next_deadline() == now + 5_000
+
+
+def wide(window: Window) -> Window:
+    """The window after twenty receipts; everything that it allows is under way."""
+    window.take_receipt([], now=0)
+    for cursor in range(1, 21):
+        while send_next(window):
+            pass
+        window.take_receipt([(EPOCH, Lane.TELEMETRY, cursor)], now=0)
+    while send_next(window):
+        pass
+    return window
+
+
+def send_under_way(window: Window) -> int:
+    """Send what may be sent; how many telemetry messages are without a receipt then."""
+    while send_next(window):
+        pass
+    return window._tracks[EPOCH, Lane.TELEMETRY].batches
 
 
 def test_a_live_alarm_overtakes_a_full_window_once_and_the_lane_goes_on() -> None:
@@ -51,7 +110,7 @@ def test_a_live_alarm_overtakes_a_full_window_once_and_the_lane_goes_on() -> Non
 
 def test_a_gap_is_answered_once_though_every_message_behind_it_asks() -> None:
     window = make_window(telemetry=100)
-    window.take_receipt([], now=0)
+    open_wide(window)
     for _ in range(8):
         send_next(window)
     assert window.take_gap(EPOCH, Lane.TELEMETRY, 3, now=10)
@@ -63,7 +122,7 @@ def test_a_gap_is_answered_once_though_every_message_behind_it_asks() -> None:
 
 def test_a_gap_already_receipted_or_not_yet_sent_changes_nothing() -> None:
     window = make_window(telemetry=100)
-    window.take_receipt([], now=0)
+    open_wide(window)
     for _ in range(8):
         send_next(window)
     window.take_receipt([(EPOCH, Lane.TELEMETRY, 5)], now=0)
@@ -74,7 +133,7 @@ def test_a_gap_already_receipted_or_not_yet_sent_changes_nothing() -> None:
 
 def test_a_late_receipt_after_a_rewind_moves_the_lane_forward() -> None:
     window = make_window(telemetry=100)
-    window.take_receipt([], now=0)
+    open_wide(window)
     for _ in range(8):
         send_next(window)
     window.take_gap(EPOCH, Lane.TELEMETRY, 2, now=10)
@@ -84,7 +143,7 @@ def test_a_late_receipt_after_a_rewind_moves_the_lane_forward() -> None:
 
 def test_silence_rewinds_and_probes_with_one_message() -> None:
     window = make_window(telemetry=100)
-    window.take_receipt([], now=0)
+    open_wide(window)
     for _ in range(8):
         send_next(window, now=100)
     assert window.next_deadline() == 5_100
