@@ -127,7 +127,8 @@ class Worker:
                 self._due = dict.fromkeys(self._due, 0.0)
                 self._asked.clear()
                 while not self._stopping.is_set():
-                    self._inbox.wait(_POLL_S)
+                    if not any(self._backlogs.values()):  # what was opened and did not fit goes on at once
+                        self._inbox.wait(_POLL_S)
                     self._step(clerk)
                 self._warden.close(clerk, utc_now())
         finally:
