@@ -11,13 +11,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.contract.error import WireError
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import KINDS, Lane
-from hub.clock import utc_now
+from hub.clock import STEP, utc_now
 from hub.dispatch.verdict import raise_unjudged
 from hub.domain.error import ActRefused, DataRefused, HubError
 from hub.intake.attempt import attempt
@@ -205,7 +205,9 @@ class Clerk:
         """Put a run into a parcel, behind what is stored of it already."""
         if run.items:
             for raw in run.items[step.skip :]:
-                take_item(parcel, held.series, self._origin(run, raw, parcel.recorded_at), raw.data)
+                take_item(
+                    parcel, held.series, self._origin(run, raw, parcel.recorded_at - held.ahead), raw.data
+                )
         else:
             take_whole(parcel, run, step)
         self._advance(parcel, run, step)
@@ -353,6 +355,10 @@ class Clerk:
     def _origin(self, run: Run, raw: RawItem, now: datetime) -> Origin:
         known = self._offsets(run.sender)
         offset = run.offset_us if known is None else known
+        ahead = self.sites[run.sender.site].ahead
+        if ahead > STEP:
+            # Edges are measured by the clock, but what they say is ordered by what the site has recorded.
+            offset = (offset or 0) - ahead // timedelta(microseconds=1)
         return Origin(run.sender.edge, run.epoch, run.lane, raw.sequence, run.age_ms(raw, now), offset)
 
 

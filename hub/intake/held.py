@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from hub.clock import STEP, steady_s
 from hub.domain.judgement import Checkpoint, Input, Quiet, SiteModel, Verdict
 from hub.intake.drift import ClockWatch
 from hub.intake.parcel import Notice
@@ -69,6 +70,9 @@ class HeldSite:
     consumed: int
     recorded_at: datetime
     clocks: ClockWatch = field(default_factory=ClockWatch)
+    ahead: timedelta = timedelta(0)
+    """By how much the last recorded time is ahead of the clock: hours, where that was set back."""
+    _asked_s: float = field(default_factory=steady_s)
 
     def next_position(self) -> int:
         """Open the next position of the history."""
@@ -77,9 +81,15 @@ class HeldSite:
 
     def next_moment(self, now: datetime) -> datetime:
         """The hub's clock, but later than everything recorded at this site before: a recorded time
-        names its batch.
+        names its batch. Where what is recorded lies ahead of the clock (it was set back before this process
+        began), time goes on from there at its usual pace.
         """
-        self.recorded_at = max(now, self.recorded_at + timedelta(microseconds=1))
+        before, self._asked_s = self._asked_s, steady_s()
+        least = self.recorded_at + timedelta(microseconds=1)
+        if self.recorded_at - now > STEP:
+            least = max(least, self.recorded_at + timedelta(seconds=self._asked_s - before))
+        self.recorded_at = max(now, least)
+        self.ahead = self.recorded_at - now
         return self.recorded_at
 
     def is_active(self, device: str, kind: str) -> bool | None:
