@@ -132,7 +132,7 @@ def _load_server(tls: ServerTls) -> ssl.SSLContext:
         context.load_cert_chain(tls.certificate, tls.key)
     except OSError as error:
         raise ConfigurationError(
-            [f"http.tls: {tls.certificate}, {tls.key}: {_reason(error)}; {_ISSUE}"]
+            [f"http.tls.certificate: {tls.certificate}: {_reason(error)}; {_ISSUE}"]
         ) from None
     return context
 
