@@ -12,6 +12,9 @@ import pytest
 
 from hub.domain.bucket import lay_buckets
 from hub.store.database import Connection, connect
+from hub.store.migration import layout_of
+from hub.store.rollup import Window, begin_rollups
+from hub.store.rollup import roll_up as roll_up_window
 from hub.store.series import add_up, next_place, read_page
 from tests.reading_scene import HOUR, SITE, name_series, roll_up, store, this_hour
 
@@ -104,3 +107,27 @@ def test_pages_hold_every_reading_once_even_of_one_moment(connection: Connection
                 break
             place, skip = next_place(page, place, skip)
         assert found == [float(n) for n in range(9)], limit
+
+
+def test_the_hub_s_own_roll_ups_and_the_newest_readings_are_one(connection: Connection) -> None:
+    """The same over the job's roll-ups, moved forward while readings of every hour go on coming in late."""
+    begin = this_hour(4)
+    buckets = lay_buckets("1h", begin, begin + 3 * HOUR, UTC)
+    mark = begin_rollups(connection, layout_of(connection), SITE, begin)
+    told: list[tuple[datetime, float]] = []
+    for turn in range(4):
+        recorded = begin + (turn + 1) * MINUTE
+        news = [(begin + hour * HOUR + turn * MINUTE, float(10 * turn + hour)) for hour in range(3)]
+        store(connection, 1, news, recorded_at=recorded)
+        told += news
+        if turn % 2:
+            roll_up_window(connection, [Window(SITE, mark, recorded)])
+            mark = recorded
+        rows = add_up(connection, SITE, [1], buckets)
+        assert [row["count"] for row in rows] == [turn + 1] * 3
+        for row in rows:
+            inside = [
+                value for at, value in told if at >= begin + row["slot"] * HOUR and value % 10 == row["slot"]
+            ]
+            assert row["mean"] == pytest.approx(sum(inside) / len(inside))
+            assert (row["min"], row["max"], row["last"]) == (min(inside), max(inside), inside[-1])
