@@ -17,7 +17,8 @@ from hub.domain.command import CommandState, Precedence, ReflexDone
 from hub.domain.error import ActRefused
 from hub.domain.moment import microseconds
 from hub.intake.parcel import Parcel
-from hub.intake.unpack import Origin, SeriesBook, find_reflex_fault, take_item
+from hub.intake.series import SeriesBook
+from hub.intake.unpack import Origin, find_reflex_fault, take_item
 from hub.rules.engine import Engine
 from hub.store.site import load_site_model
 from hub.store.turn import CHORES, Turn
