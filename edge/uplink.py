@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from adapters.contract.codec import VERSION, decode_payload, encode_payload
+from adapters.contract.codec import VERSION, decode_payload, encode_items, encode_payload
 from adapters.contract.error import UnknownVersion, WireError
 from adapters.contract.message import (
     AGE_UNKNOWN,
@@ -419,12 +419,12 @@ class Uplink:
             now = self._clock.monotonic_ms()
             present = send.epoch in self._own_epochs
             ages = [max(0, now - at) if present else AGE_UNKNOWN for at in run.mono_ms]
-            payload = encode_payload(Items(self._clock.now_us(), ages, run.items))
-            kind, count, last = Type.ITEMS, len(run.items), run.last
+            kind, payload = encode_items(Items(self._clock.now_us(), ages, run.items))
+            count, last, size = len(run.items), run.last, sum(map(len, run.items))
         else:
             count = min(run.count, send.last_assigned - run.first + 1)
             payload = encode_payload(Tombstone(count, run.reason, run.dropped_at, run.readings[: 2 * count]))
-            kind, last = Type.TOMBSTONE, run.first + count - 1
+            kind, last, size = Type.TOMBSTONE, run.first + count - 1, len(payload)
         frame = self._keys.seal_up(
             kind, payload, lane=send.lane, epoch=send.epoch, first=send.first, count=count
         )
@@ -433,7 +433,7 @@ class Uplink:
             return False
         now = self._clock.monotonic_ms()
         if send.lane is Lane.TELEMETRY:
-            self._pace.note_sent(message, len(frame), now)
+            self._pace.note_sent(message, size, now)
         self._window.note_sent(send, last, now)
         return True
 

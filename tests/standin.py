@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from adapters.contract.codec import (
     VERSION,
     decode_item,
+    decode_items,
     decode_payload,
     derive_key,
     encode_payload,
@@ -29,7 +30,6 @@ from adapters.contract.message import (
     GapRequest,
     Header,
     Heartbeat,
-    Items,
     ReadingsItem,
     Receipt,
     ResultItem,
@@ -173,7 +173,7 @@ class StandInHub:
                     (header.epoch, header.lane, header.first, decode_payload(payload, Tombstone))
                 )
             else:
-                items = decode_payload(payload, Items)
+                items = decode_items(header.type, payload)
                 assert len(items.items) == len(items.ages_ms) == header.count
                 for n in range(cursor + 1, last + 1):
                     at = n - header.first

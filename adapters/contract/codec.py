@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
+import zlib
 from typing import Final, TypeVar
 
 import msgspec
@@ -27,7 +28,9 @@ from adapters.contract.message import (
     EventItem,
     Header,
     Item,
+    Items,
     ReadingsItem,
+    Type,
 )
 from adapters.contract.topic import NAME
 from adapters.contract.vocabulary import KINDS, Lane
@@ -35,6 +38,10 @@ from adapters.contract.vocabulary import KINDS, Lane
 VERSION: Final = 1
 MAX_FRAME_BYTES: Final = 262_144
 """A frame is never larger; brokers are configured to carry this much."""
+MAX_UNPACKED_BYTES: Final = 8 * 1024 * 1024
+"""What a compressed message may unpack to."""
+_PACKED_FROM: Final = 512
+"""Shorter payloads go as they are: a live alarm has nothing to save."""
 _MAGIC: Final = b"SF"
 _FIXED: Final = struct.Struct(">2sBBBBHQQIBB")
 _MAC_BYTES: Final = 32
@@ -145,6 +152,31 @@ def decode_payload(data: bytes, shape: type[_T]) -> _T:
         return msgspec.msgpack.decode(data, type=shape)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise MalformedPayload(f"{shape.__name__}: {error}") from None
+
+
+def encode_items(items: Items) -> tuple[Type, bytes]:
+    """The payload of a message of items, and its type: compressed where that saves a third and more."""
+    plain = _encoder.encode(items)
+    if len(plain) >= _PACKED_FROM:
+        packed = zlib.compress(plain, 1)
+        if 3 * len(packed) <= 2 * len(plain):
+            return Type.ITEMS_PACKED, packed
+    return Type.ITEMS, plain
+
+
+def decode_items(kind: int, payload: bytes) -> Items:
+    """The items of a message of that type; raises MalformedPayload, also for what unpacks to more than
+    `MAX_UNPACKED_BYTES`.
+    """
+    if kind == Type.ITEMS_PACKED:
+        unpacker = zlib.decompressobj()
+        try:
+            payload = unpacker.decompress(payload, MAX_UNPACKED_BYTES)
+        except zlib.error as error:
+            raise MalformedPayload(f"Items: {error}") from None
+        if not unpacker.eof:
+            raise MalformedPayload(f"Items: cut off, or more than {MAX_UNPACKED_BYTES} bytes when unpacked")
+    return decode_payload(payload, Items)
 
 
 def decode_item(data: bytes) -> Item:

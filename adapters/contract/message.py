@@ -44,6 +44,8 @@ class Type(IntEnum):
     GAP_REQUEST = 5
     COMMAND = 6
     SETTINGS = 7
+    ITEMS_PACKED = 8
+    """The payload of an ITEMS message, compressed."""
 
 
 @dataclass(frozen=True, slots=True)

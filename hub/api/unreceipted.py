@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapters.contract.codec import decode_item, decode_payload, derive_key, open_frame, read_header
+from adapters.contract.codec import (
+    decode_item,
+    decode_items,
+    decode_payload,
+    derive_key,
+    open_frame,
+    read_header,
+)
 from adapters.contract.error import MalformedItem, WireError
 from adapters.contract.message import Direction, EventItem, Header, Items, Receipt, Type
 from adapters.contract.topic import read_topic
@@ -80,8 +87,8 @@ class Unreceipted:
         try:
             if header.type == Type.RECEIPT:
                 self._settle(header, decode_payload(payload, Receipt), now)
-            elif header.type == Type.ITEMS and header.lane is Lane.ALARM:
-                self._add(header, decode_payload(payload, Items), now)
+            elif header.type in (Type.ITEMS, Type.ITEMS_PACKED) and header.lane is Lane.ALARM:
+                self._add(header, decode_items(header.type, payload), now)
         except WireError:
             with self._lock:
                 self.unverified += 1

@@ -24,9 +24,10 @@ _OLD_KEY_S: Final = 30.0
 """After an edge's first word under a newer key: what it had said before may still be on its way, as a broker
 keeps no order between topics."""
 _MOST_EPOCH: Final = 2**63 - 1
+_ON_A_LANE: Final = frozenset({Type.ITEMS, Type.ITEMS_PACKED, Type.TOMBSTONE})
 _WHAT: Final = {
-    ALARM: (Lane.ALARM, frozenset({Type.ITEMS, Type.TOMBSTONE})),
-    TELEMETRY: (Lane.TELEMETRY, frozenset({Type.ITEMS, Type.TOMBSTONE})),
+    ALARM: (Lane.ALARM, _ON_A_LANE),
+    TELEMETRY: (Lane.TELEMETRY, _ON_A_LANE),
     HEARTBEAT: (None, frozenset({Type.HEARTBEAT})),
 }
 """What may travel on a topic: the lane that its header must name, and the types."""

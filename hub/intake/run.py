@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from adapters.contract.codec import decode_payload
+from adapters.contract.codec import decode_items, decode_payload
 from adapters.contract.error import WireError
-from adapters.contract.message import Items, Tombstone, Type
+from adapters.contract.message import Tombstone, Type
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
 from hub.domain.moment import microseconds
@@ -84,7 +84,7 @@ def open_run(message: Message) -> Run:
     try:
         if header.type == Type.TOMBSTONE:
             return replace(run, tombstone=_open_tombstone(message))
-        items = decode_payload(message.payload, Items)
+        items = decode_items(header.type, message.payload)
         carried = len(items.items)
         if not len(items.items) == len(items.ages_ms) == header.count:
             raise _Miscounted(

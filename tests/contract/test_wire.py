@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import json
 import math
 import struct
+import zlib
+from random import Random
 from typing import Any
 
 import msgspec
@@ -38,12 +41,14 @@ from adapters.contract.message import (
     ReadingsItem,
     Receipt,
     ResultItem,
+    Settings,
     SettingsPart,
     Tombstone,
     Type,
     pack_readings,
     unpack_readings,
 )
+from adapters.contract.settings import SettingsPuzzle, split_settings
 from adapters.contract.topic import (
     Sender,
     down_filter,
@@ -384,3 +389,72 @@ def test_strange_topics_are_none_of_ours(topic: str) -> None:
 def test_each_wire_error_has_its_own_code() -> None:
     codes = [error.code for error in (WireError, *WireError.__subclasses__())]
     assert len(codes) == len(set(codes))
+
+
+def test_items_are_compressed_where_it_pays_and_only_then() -> None:
+    plain = Items(1, [0], [b"\x01\x02"])
+    assert codec.encode_items(plain)[0] is Type.ITEMS
+    noise = Items(1, [0], [bytes(np.random.default_rng(1).integers(0, 256, 5_000, "u1"))])
+    assert codec.encode_items(noise)[0] is Type.ITEMS
+    alike = Items(1, [0] * 50, [b"a reading like any other" * 10] * 50)
+    kind, payload = codec.encode_items(alike)
+    assert kind is Type.ITEMS_PACKED and len(payload) < 1_000
+    for items in (plain, noise, alike):
+        assert codec.decode_items(*codec.encode_items(items)) == items
+
+
+def test_a_small_message_cannot_fill_the_memory() -> None:
+    bomb = zlib.compress(b"\0" * (codec.MAX_UNPACKED_BYTES + 1), 9)
+    assert len(bomb) < 10_000
+    for payload in (bomb, bomb[:100], b"", b"no zlib"):
+        with pytest.raises(MalformedPayload):
+            codec.decode_items(Type.ITEMS_PACKED, payload)
+
+
+def campus_document(devices: int) -> bytes:
+    """Settings of a large edge, as the hub makes them."""
+    entries = [
+        {
+            "device": f"building-{n % 40}-smoke-{n}",
+            "family": "fire_alarm",
+            "connection": f"bus-{n % 25}",
+            "profile": "fire-panel-modbus",
+            "address": str(n),
+            "addresses": [],
+            "parameters": {"unit": n % 247, "limit": n % 17},
+            "writes": [],
+        }
+        for n in range(devices)
+    ]
+    return json.dumps({"site": "s", "edge": "e", "devices": entries}).encode()
+
+
+@given(st.randoms(use_true_random=False))
+def test_settings_of_twenty_thousand_devices_travel_in_parts_that_fit_a_frame(random: Random) -> None:
+    whole = Settings(7, 3, _LARGE)
+    parts = split_settings(whole)
+    assert all(len(codec.encode_payload(part)) < codec.MAX_FRAME_BYTES - 512 for part in parts)
+    shuffled = [*parts, *random.choices(parts, k=2)]
+    random.shuffle(shuffled)
+    puzzle = SettingsPuzzle()
+    puzzle.take(SettingsPart(6, 3, 1, 2, b"older", b"x"))
+    found = [made for part in shuffled if (made := puzzle.take(part)) is not None]
+    assert found and set(found) == {whole}
+
+
+def test_parts_that_do_not_make_what_they_say_are_refused() -> None:
+    part = split_settings(Settings(7, 3, b"{}"))[0]
+    bomb = zlib.compress(b"\0" * 70_000_000, 9)
+    for wrong in (
+        msgspec.structs.replace(part, digest=b"other"),
+        msgspec.structs.replace(part, data=b"no zlib"),
+        msgspec.structs.replace(part, data=bomb),
+        msgspec.structs.replace(part, part=0),
+        msgspec.structs.replace(part, part=2),
+        msgspec.structs.replace(part, parts=1_000),
+    ):
+        with pytest.raises(MalformedPayload):
+            SettingsPuzzle().take(wrong)
+
+
+_LARGE = campus_document(20_000)
