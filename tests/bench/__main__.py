@@ -19,9 +19,12 @@ import psycopg
 
 from tests.bench.alarms import measure_alarms
 from tests.bench.figures import table
+from tests.bench.flatness import measure_flatness
 from tests.bench.ingest import measure_ingest
 from tests.bench.latency import Screen, measure_latency
+from tests.bench.memory import measure_memory
 from tests.bench.school import School
+from tests.bench.stages import measure_stages
 from tests.bench.street import Street, run_street
 
 PARTS: Final = ("ingest", "alarms", "latency", "flatness", "memory", "stages")
@@ -36,10 +39,13 @@ class Extent:
     singles: int
     backlog: int
     samples: int
+    rows: tuple[int, int]
+    """Rows in the table, few and many, between which the rate should stay flat."""
+    devices: tuple[int, int]
 
 
-FULL: Final = Extent(rounds=5, readings=400_000, singles=8_000, backlog=40_000, samples=2_000)
-QUICK: Final = Extent(rounds=1, readings=100_000, singles=1_000, backlog=4_000, samples=60)
+FULL: Final = Extent(5, 400_000, 8_000, 40_000, 2_000, (1_000_000, 20_000_000), (2_000, 20_000))
+QUICK: Final = Extent(1, 60_000, 600, 3_000, 60, (100_000, 200_000), (50, 100))
 
 
 def main(arguments: list[str]) -> int:
@@ -64,6 +70,15 @@ def measure(parts: set[str], extent: Extent) -> dict[str, Any]:
         with run_street(School()) as street:
             figures["machine"] = machine(street.dsn)
             measure_street(street, parts, extent, figures)
+    if "flatness" in parts:
+        with run_street(School()) as street:
+            flat = measure_flatness(street, *extent.rows, extent.readings, extent.rounds)
+        figures.setdefault("ingest", {})["flatness"] = flat.pop("flatness")
+        figures["table"] = flat
+    if "memory" in parts:
+        figures["memory_mb"] = {str(devices): measure_memory(devices) for devices in extent.devices}
+    if "stages" in parts:
+        figures["stages"] = measure_stages(extent.readings, extent.backlog)
     return figures
 
 
@@ -87,7 +102,8 @@ def machine(dsn: str) -> str:
     """What it was measured on."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SELECT split_part(version(), ' on ', 1)").fetchone()
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {row[0] if row else ''}"
+    cores = f"{os.cpu_count()} cores, {platform.machine()}"
+    return f"{cores}, Python {platform.python_version()}, {row[0] if row else ''}"
 
 
 if __name__ == "__main__":

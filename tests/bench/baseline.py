@@ -1,7 +1,7 @@
-"""What the readings are measured against: binary COPY into the same table, `COPY_ROWS` rows to a commit, one process.
+"""What readings are measured against: binary COPY into the same table, 1 000 rows to a commit, one process.
 
-`raw` sends bytes that were made before the clock ran, so that nothing but the database works. It is the strictest
-baseline there is, and what the ratios divide by.
+The bytes are made before the clock runs, so that nothing but the database works: the strictest baseline there
+is.
 """
 
 from __future__ import annotations

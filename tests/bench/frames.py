@@ -1,8 +1,8 @@
 """Frames of the alarm lane, made and signed before the clock runs, and a sender that keeps to receipts.
 
-A process of its own, so that it takes no turn of the benchmark's interpreter: one line of JSON on standard input
-says what to send, one line answers how long it took. `window` bounds the messages that have no receipt yet, as
-an edge's own window does; without receipts (0) it floods.
+A process of its own, so that it takes no turn of the benchmark's interpreter: a line of JSON on standard
+input says what to send, another one sends it, one answers how long it took. `window` bounds the messages that
+have no receipt yet, as an edge's own window does; without it (0) they flood.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ def ingest_rate(street: Street, connection: psycopg.Connection, readings: int, g
 def append(street: Street, connection: psycopg.Connection, readings: int, group: str) -> int:
     """Append about so many readings and wait until the hub has committed all that was ever appended."""
     answer = street.edge.ask(f"burst {readings} {group}")
-    wait_until(lambda: _items(connection) >= answer["items"], 600.0, "all readings are committed", 0.01)
+    wait_until(
+        lambda: committed_items(connection) >= answer["items"], 600.0, "all readings are committed", 0.01
+    )
     return answer["appended"]
 
 
@@ -67,7 +69,7 @@ def _count(connection: psycopg.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _items(connection: psycopg.Connection) -> int:
+def committed_items(connection: psycopg.Connection) -> int:
     """Items of the telemetry lane that are committed; each is one batch of readings here."""
     row = connection.execute("SELECT coalesce(sum(position), 0) FROM cursor WHERE lane = 2").fetchone()
     return int(row[0]) if row else 0

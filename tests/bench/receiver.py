@@ -1,4 +1,4 @@
-"""What the hub's MQTT client receives when it does nothing else: the hub's own subscriber, an inbox that counts."""
+"""What the hub's own subscriber receives when nothing is done with it: an inbox that only counts."""
 
 from __future__ import annotations
 
