@@ -96,6 +96,7 @@ def run_house(
     folder: Path,
     story: Callable[[Edge, BenchDriver, StandInHub], Awaitable[None]],
     clock: SystemClock | None = None,
+    reflexes: Sequence[Mapping[str, Any]] = (),
     **configuration: Any,
 ) -> None:
     """Run an edge with the bench's device and a stand-in hub through a story."""
@@ -106,12 +107,14 @@ def run_house(
         "connection": "bench",
         "profile": "bench",
         "address": "1",
+        "writes": ["siren.on"],
     }
     document = {
         "site": SENDER.site,
         "edge": SENDER.edge,
         "connections": [{"connection": "bench", "driver": "bench"}],
         "devices": [device],
+        "reflexes": list(reflexes),
     }
     from adapters.contract.message import Settings
 
@@ -208,6 +211,32 @@ def test_an_observation_is_settled_once_it_is_stored_and_without_a_disk_by_the_h
         assert presses() == ["before", "without", "live", "after"], "each once, in order"
 
     run_house(broker, tmp_path, story)
+
+
+def test_a_reflex_acts_within_two_seconds_on_a_disk_that_refuses(
+    broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "BUSY_S", 0.1)
+    siren = {"device": "bench-1", "address": "", "kind": "siren.on", "parameters": {}}
+    group = {"group": "here", "causes": {"bench-1": ["*"]}, "effects": [siren]}
+    reflex = {"rule": "pressed", "version": 1, "kind": "event", "kinds": ["panic.pressed"], "precedence": 6}
+
+    async def story(edge: Edge, driver: BenchDriver, hub: StandInHub) -> None:
+        await until(lambda: told(hub, "hub.lost") == [False])
+        hub.silent = True
+        other = sqlite3.connect(tmp_path / "spool.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # no disk, no hub
+        began = time.monotonic()
+        press = Event("bench-1", "", "panic.pressed", None, None, SystemClock().now_us(), {}, b"", "p")
+        driver.said.put_nowait(Observation((press,), ()))
+        await until(lambda: driver.written)
+        assert time.monotonic() - began < 2.5
+        other.close()
+        hub.silent = False
+        await until(lambda: [result.state for result in hub.results()] == ["confirmed"])
+        assert driver.written == ["siren.on"]
+
+    run_house(broker, tmp_path, story, reflexes=[{**reflex, "groups": [group]}])
 
 
 def test_a_failing_driver_is_started_again_and_its_devices_go_offline(
