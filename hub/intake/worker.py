@@ -81,7 +81,7 @@ class Worker:
         }
         self._paces = {
             ALARM: Pace(target_s=0.1, start=32, least=4, most=1_000),
-            TELEMETRY: Pace(target_s=0.025, start=64 * 1024, least=8 * 1024, most=256 * 1024),
+            TELEMETRY: Pace(target_s=0.025, start=64 * 1024, least=32 * 1024, most=256 * 1024),
         }
         self._stopping = threading.Event()
         self._clerk: Clerk | None = None
