@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from paho.mqtt.enums import MQTTProtocolVersion
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from edge.clock import SystemClock
+from edge.configuration import BrokerAddress, BrokerTls
+from edge.credential import secure_client as secure_edge
 from hub.clock import utc_now
+from hub.settings import BrokerSettings, ClientTls
 from hub.sites.authority import init_authority
+from hub.tls import secure_client as secure_hub
 from tests.conftest import RunningBroker, leave_out
 from tests.secured import (
     E1,
@@ -226,3 +233,60 @@ def test_the_broker_shows_a_renewed_certificate_after_a_signal(
         assert newest is not None and newest != before
         wait_until(lambda: shown() == newest.serial, 10, "the new one is shown")
         assert above.is_in, "those that are connected stay"
+
+
+# paho leaves the socket of a refused handshake to the collector.
+left_to_the_collector = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@left_to_the_collector
+@pytest.mark.parametrize("side", ["edge", "hub"])
+def test_our_own_clients_believe_our_authority_and_the_brokers_name_alone(
+    broker: RunningBroker, site: SecuredSite, tmp_path: Path, side: str
+) -> None:
+    init_authority(tmp_path / "other", "Sanfang CA", None, utc_now())
+    ours, others = site.file.parent / "ca" / "ca.crt", tmp_path / "other" / "ca.crt"
+    credential = site.edge_credential(E1) if side == "edge" else site.authority.issued("hub")
+
+    def connect(host: str, ca: Path) -> None:
+        client = Client(CallbackAPIVersion.VERSION2)
+        if side == "edge":
+            edge_tls = BrokerTls(ca=ca.read_text(), credential=credential)
+            secure_edge(client, BrokerAddress(host=host, port=broker.port, tls=edge_tls))
+        else:
+            hub_tls = ClientTls(ca=ca, certificate=credential)
+            secure_hub(client, BrokerSettings(host=host, port=broker.port, tls=hub_tls))
+        client.connect(host, broker.port)
+        client.disconnect()
+
+    connect("127.0.0.1", ours)
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+        connect("localhost", ours)
+    with pytest.raises(ssl.SSLCertVerificationError, match=r"self-signed|signature failure|unable to get"):
+        connect("127.0.0.1", others)
+
+
+@left_to_the_collector
+def test_an_edge_whose_clock_has_forgotten_the_year_still_connects(
+    broker: RunningBroker, site: SecuredSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's clock cannot be turned back here: instead the broker's certificate begins tomorrow."""
+    site.authority.issue_server("broker", ["127.0.0.1"], 90, utc_now() + timedelta(days=1))
+    site.write_broker()
+    broker.stop()
+    broker.start()
+    ca = (site.file.parent / "ca" / "ca.crt").read_text()
+    address = BrokerAddress(
+        host="127.0.0.1", port=broker.port, tls=BrokerTls(ca=ca, credential=site.edge_credential(E1))
+    )
+
+    def connect() -> None:
+        client = Client(CallbackAPIVersion.VERSION2)
+        secure_edge(client, address)
+        client.connect(address.host, address.port)
+        client.disconnect()
+
+    with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
+        connect()
+    monkeypatch.setattr(SystemClock, "now_us", lambda _: 86_400_000_000)
+    connect()

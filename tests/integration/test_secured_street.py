@@ -28,6 +28,7 @@ from edge.clock import SystemClock
 from edge.configuration import load_configuration, load_identity
 from edge.credential import read_validity
 from edge.error import ConfigurationError, EnrolmentError
+from hub.app import setup_token
 from hub.clock import utc_now
 from hub.sites.authority import Authority, init_authority
 from hub.store.database import connect, fetch_all
@@ -199,7 +200,29 @@ def test_who_stands_between_hears_nothing_of_the_invitation(street: Street, tmp_
     assert heard == ["/api/v1/ca"]
 
 
-def test_the_hub_shows_a_renewed_certificate_without_a_restart(street: Street) -> None:
+def test_the_hub_speaks_tls_alone_and_shows_a_renewed_certificate_without_a_restart(street: Street) -> None:
+    port, ca = street.site.settings.http.port, str(street.site.file.parent / "ca" / "ca.crt")
+    form = {"token": setup_token(street.site.file), "name": "admin", "display_name": "管理员"}
+    answer = httpx2.post(
+        f"https://{LOOPBACK}:{port}/api/v1/setup",
+        json={**form, "password": "a long enough sentence"},
+        headers={"X-Sanfang": "1"},
+        verify=ssl.create_default_context(cafile=ca),
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    assert {"Secure", "HttpOnly", "SameSite=strict"} <= set(answer.headers["set-cookie"].split("; "))
+    with pytest.raises(httpx2.HTTPError):
+        httpx2.get(f"http://{LOOPBACK}:{port}/healthz", trust_env=False)
+    with pytest.raises(httpx2.ConnectError):  # no authority but ours vouches for it
+        httpx2.get(f"https://{LOOPBACK}:{port}/healthz", trust_env=False)
+    days = street.get("/readyz")["certificate_days"]
+    assert {name: round(left) for name, left in days.items()} == {
+        "broker": 397,
+        "https": 397,
+        "hub": 397,
+        "ca": 3653,
+    }
     before = street.get("/readyz")
     assert street.site.authority.newest("https") is not None
     run_command("ca", "renew", "--force", "-c", str(street.site.file))
