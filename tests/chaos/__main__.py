@@ -19,7 +19,9 @@ def main() -> int:
     options = Options(
         seed, int(os.environ.get("ROUNDS") or 20), only, school=school, keep=bool(os.environ.get("KEEP"))
     )
-    print(f"seed {seed}, {options.rounds} rounds, {each * len(EDGES)} devices on {len(EDGES)} edges", flush=True)
+    print(
+        f"seed {seed}, {options.rounds} rounds, {each * len(EDGES)} devices on {len(EDGES)} edges", flush=True
+    )
     try:
         result = run(options, lambda words: print(words, flush=True))
     except ValueError as error:

@@ -115,16 +115,21 @@ def _check_events(
     stored: Mapping[str, list[Place]],
     excused: Mapping[str, set[Any]],
 ) -> None:
-    tombstones = connection.execute("SELECT lane, COALESCE(sum(count), 0) FROM tombstone GROUP BY lane").fetchall()
+    tombstones = connection.execute(
+        "SELECT lane, COALESCE(sum(count), 0) FROM tombstone GROUP BY lane"
+    ).fetchall()
     dropped = {int(lane): int(count) for lane, count in tombstones}
     missing = [one for one in sayings if one.identity not in stored and one.identity not in excused["events"]]
     alarms = [one for one in missing if one.kind != "access.granted"]
     others = [one for one in missing if one.kind == "access.granted"]
     account.expect_none("events missing", map(_name, alarms))
     if len(others) > dropped.get(int(Lane.TELEMETRY), 0):
-        account.expect_none(f"telemetry events missing ({dropped.get(int(Lane.TELEMETRY), 0)} dropped)", map(_name, others))
+        account.expect_none(
+            f"telemetry events missing ({dropped.get(int(Lane.TELEMETRY), 0)} dropped)", map(_name, others)
+        )
     account.expect_none(
-        "stored more than once", (f"{identity} {places}" for identity, places in stored.items() if len(places) > 1)
+        "stored more than once",
+        (f"{identity} {places}" for identity, places in stored.items() if len(places) > 1),
     )
     account.figures |= {"events": len(sayings), "excused": len(excused["events"]), "dropped": dropped}
 
@@ -168,10 +173,12 @@ def _check_alarms(
     )
     raising = [one for one in sayings if one.kind in ALARMING and one.active is not False]
     account.expect_none(
-        "without an alarm", (_name(one) for one in raising if one.identity in stored and not evidence[one.identity])
+        "without an alarm",
+        (_name(one) for one in raising if one.identity in stored and not evidence[one.identity]),
     )
     account.expect_none(
-        "evidence twice", (f"{identity} {count}" for identity, count in evidence.items() if count > 1 and identity)
+        "evidence twice",
+        (f"{identity} {count}" for identity, count in evidence.items() if count > 1 and identity),
     )
 
 

@@ -102,6 +102,7 @@ class Campus:
         self._ledger = ledger.open("ab", buffering=0)
         self._wire = _Wire()
         self._lock = threading.Lock()
+        self._reports: deque[tuple[str, int]] = deque()
         self._quiet: set[str] = set()
         self._stopping = threading.Event()
         self._connected = False
@@ -167,6 +168,7 @@ class Campus:
                 while owed["measurement"] >= 1.0:
                     owed["measurement"] -= 1.0
                     self._measure()
+                self._hear_reports(now)
                 self._repeat(now)
                 self._flush(now)
             before = now
@@ -232,33 +234,39 @@ class Campus:
         info = self._client.publish(saying.topic, saying.payload, qos=1)
         self._wire.by_mid[info.mid] = saying
 
+    # paho's own thread calls these with its locks held: they only note what happened.
+
     def _on_connect(self, client: mqtt.Client, *_: Any) -> None:
-        with self._lock:
-            self._connected = True
-            if self._lost_at:
-                self.losses.append((self._lost_at, time.time()))
-                now = time.monotonic()
-                lost = now - (time.time() - self._lost_at)
-                wire = self._wire
-                wire.by_mid.clear()
-                wire.repeating = [
-                    saying
-                    for saying in wire.said
-                    if not saying.acknowledged or saying.sent_at > lost - RESEND_S
-                ]
-                wire.repeat_at = [now + after for after in _RESEND_AFTER_S]
+        self._reports.append(("connected", 0))
 
     def _on_disconnect(self, client: mqtt.Client, *_: Any) -> None:
-        with self._lock:
-            if self._connected:
-                self._connected = False
-                self._lost_at = time.time()
+        self._reports.append(("lost", 0))
 
     def _on_publish(self, client: mqtt.Client, _userdata: Any, mid: int, *_: Any) -> None:
-        with self._lock:
-            saying = self._wire.by_mid.pop(mid, None)
-            if saying is not None:
-                saying.acknowledged = True
+        self._reports.append(("acknowledged", mid))
+
+    def _hear_reports(self, now: float) -> None:
+        while self._reports:
+            what, mid = self._reports.popleft()
+            if what == "acknowledged":
+                saying = self._wire.by_mid.pop(mid, None)
+                if saying is not None:
+                    saying.acknowledged = True
+            elif what == "lost" and self._connected:
+                self._connected = False
+                self._lost_at = time.time()
+            elif what == "connected":
+                self._connected = True
+                if self._lost_at:
+                    self._begin_repeating(now)
+
+    def _begin_repeating(self, now: float) -> None:
+        wire = self._wire
+        self.losses.append((self._lost_at, time.time()))
+        since = now - (time.time() - self._lost_at) - RESEND_S
+        wire.by_mid.clear()
+        wire.repeating = [one for one in wire.said if not one.acknowledged or one.sent_at > since]
+        wire.repeat_at = [now + after for after in _RESEND_AFTER_S]
 
 
 def _iso(at_s: float) -> str:

@@ -370,7 +370,12 @@ def _make_all() -> dict[str, Fault]:
         "roll_back_spool": RollBackSpool(_shape(2, 10, *_ALL)),
         "restore_backup": RestoreBackup(_shape(3, 10, *_ALL)),
     }
-    lines = {"hub-database": "database", "hub-broker": "broker", "edge-broker": "broker", "edge-devices": "devices"}
+    lines = {
+        "hub-database": "database",
+        "hub-broker": "broker",
+        "edge-broker": "broker",
+        "edge-devices": "devices",
+    }
     spans = {
         "cut": (0, 0), "away": (2, 20), "delay": (3, 15), "throttle": (3, 10), "stall": (3, 40),
         "half_open": (3, 40), "truncate": (2, 10),

@@ -35,8 +35,8 @@ class Options:
     rounds: int
     only: Collection[str] = ()
     longest_s: float = 40.0
-    school: School = School()
-    pace: Pace = Pace()
+    school: School = field(default_factory=School)
+    pace: Pace = field(default_factory=Pace)
     keep: bool = False
 
 
@@ -123,7 +123,8 @@ def _await_recovery(scene: Scene) -> float:
         try:
             with scene.street.connect() as connection:
                 stored = connection.execute(
-                    "SELECT DISTINCT edge FROM events WHERE identity = ANY(%s)", ([one.identity for one in later],)
+                    "SELECT DISTINCT edge FROM events WHERE identity = ANY(%s)",
+                    ([one.identity for one in later],),
                 ).fetchall()
         except psycopg.Error:
             return False
@@ -155,7 +156,9 @@ def _settle(scene: Scene) -> None:
 def _look_at_screen(account: Account, street: Street) -> None:
     token = hub_app.setup_token(street.folder / "hub.yaml")
     person = {"token": token, "name": "fire", "display_name": "fire", "password": PASSWORD}
-    with httpx2.Client(base_url=street.console, headers={"X-Sanfang": "1"}, timeout=20.0, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=street.console, headers={"X-Sanfang": "1"}, timeout=20.0, trust_env=False
+    ) as client:
         client.post("/api/v1/setup", json=person).raise_for_status()
         check_screen(account, street, client)
 

@@ -19,10 +19,20 @@ _PROFILES: Final = {
     "door": ("access_control", "demo-door-mqtt"),
     "sensor": ("environment", "demo-environment-mqtt"),
 }
-_POSTS: Final = (
-    "security-room gate-guard patrol-guard duty-leader safety-vice-principal principal security-chief"
-    " school-doctor canteen-manager electrician maintenance floor-warden"
-).split()
+_POSTS: Final = [
+    "security-room",
+    "gate-guard",
+    "patrol-guard",
+    "duty-leader",
+    "safety-vice-principal",
+    "principal",
+    "security-chief",
+    "school-doctor",
+    "canteen-manager",
+    "electrician",
+    "maintenance",
+    "floor-warden",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
 """The whole street under fire: every program as it is run, a fault proxy on every line, nothing shared.
 
-    devices ─► device broker ◄─(line)─ edges ─(line)─► broker ◄─(line)─ hub ─(line)─► PostgreSQL
+devices ─► device broker ◄─(line)─ edges ─(line)─► broker ◄─(line)─ hub ─(line)─► PostgreSQL
 """
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
@@ -30,6 +29,7 @@ from hub import app as hub_app
 from sanfang.demo import get_json
 from sanfang.embedded.broker import EmbeddedBroker
 from sanfang.embedded.postgres import EmbeddedPostgres, reachable_binaries, usable_home
+from sanfang.ports import LOOPBACK
 from sanfang.supervisor import Child, Service
 from tests.chaos.school import CONFIG, EDGES, SITE, School, write_school
 from tests.conftest import open_folder
@@ -38,6 +38,8 @@ from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 DATABASE: Final = "fire"
+EDGES_HOST: Final = "127.0.0.2"
+"""Where the edges reach the broker: the loopback, too, but a line of their own."""
 _RESTART_S: Final = 0.3
 _TEND_S: Final = 0.05
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -73,10 +75,12 @@ class Street:
         self.http_port = reserve_port()
         self.broker = EmbeddedBroker(reserve_port(), self.folder / "broker")
         self.device_broker = EmbeddedBroker(reserve_port(), self.folder / "device-broker")
+        hub_broker = FaultProxy(self.broker.port)
         self.lines = {
             "hub-database": FaultProxy(self.postgres.port),
-            "hub-broker": FaultProxy(self.broker.port),
-            "edge-broker": FaultProxy(self.broker.port),
+            "hub-broker": hub_broker,
+            # The hub tells the edges one address of the broker: host of their own, port of the hub.
+            "edge-broker": FaultProxy(self.broker.port, host=EDGES_HOST, port=hub_broker.port),
             "edge-devices": FaultProxy(self.device_broker.port),
         }
 
@@ -115,7 +119,7 @@ class Street:
                 with self._lock:
                     for part in self._parts.values():
                         _tend(part)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - told to who started us
             self._failure = error
         finally:
             for name in reversed(self._parts):
@@ -171,7 +175,7 @@ class Street:
         write_school(self.folder / "site.yaml", self.school, self.lines["edge-devices"].port)
         hub = {
             "database": self.dsn(through="hub-database"),
-            "broker": {"host": "127.0.0.1", "port": self.lines["hub-broker"].port},
+            "broker": {"host": LOOPBACK, "port": self.lines["hub-broker"].port, "name": EDGES_HOST},
             "http": {"host": "127.0.0.1", "port": self.http_port},
             "sites": ["site.yaml"],
             "profiles": str(CONFIG / "profiles"),
@@ -304,12 +308,8 @@ class Street:
         return self.folder / f"data-{edge}"
 
     def enrol(self, edge: str) -> None:
-        """Invite and enrol; then its line to the broker is its own."""
+        """Invite and enrol."""
         edge_app.enrol(hub_app.invite(self.folder / "hub.yaml", SITE, edge), self.folder / f"{edge}.yaml")
-        file = self.data(edge) / "identity.json"
-        identity = json.loads(file.read_text(encoding="utf-8"))
-        identity["broker"]["port"] = self.lines["edge-broker"].port
-        file.write_text(json.dumps(identity), encoding="utf-8")
 
     def held_items(self, edge: str) -> int:
         """Items and tombstones that an edge still holds."""

@@ -171,9 +171,11 @@ class _Connection:
 class FaultProxy:
     """`with FaultProxy(server_port) as proxy:` … connect to `proxy.port`, order faults, `heal`."""
 
-    def __init__(self, target_port: int, *, port: int | None = None, target_host: str = LOOPBACK) -> None:
+    def __init__(self, target_port: int, *, port: int | None = None, host: str = LOOPBACK) -> None:
+        """Stands at `host`:`port`, both of the loopback, before `target_port`."""
+        self.host = host
         self.port = reserve_port() if port is None else port
-        self._target = (target_host, target_port)
+        self._target = (LOOPBACK, target_port)
         self._weather: dict[Way, _Weather] = {}
         self._connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
@@ -250,7 +252,7 @@ class FaultProxy:
 
         async def listen() -> None:
             if self._server is None:
-                self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
+                self._server = await asyncio.start_server(self._serve, self.host, self.port)
 
         asyncio.run_coroutine_threadsafe(listen(), self._loop).result(_ORDER_S)
 

@@ -1,4 +1,4 @@
-"""The schedule of a chaos run comes from its seed alone, leaves nothing out and never breaks a part twice at once."""
+"""The schedule of a chaos run comes from its seed alone, leaves nothing out, breaks no part twice at once."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ Edge and hub ask the time in one file each, so replacing that is enough; the mon
 import importlib
 import os
 import time
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 _FILE = os.environ.get("CHAOS_CLOCK", "")
 _OF = os.environ.get("CHAOS_CLOCK_OF", "")
@@ -19,18 +21,15 @@ def shift_s() -> float:
     now = time.monotonic()
     if now >= _shift["due"]:
         _shift["due"] = now + _READ_EVERY_S
-        try:
-            with open(_FILE, encoding="ascii") as file:
-                _shift["s"] = float(file.read() or 0)
-        except (OSError, ValueError):
-            pass  # it is being written: the last one holds
+        with suppress(OSError, ValueError):  # it is being written: the last one holds
+            _shift["s"] = float(Path(_FILE).read_text(encoding="ascii") or 0)
     return _shift["s"]
 
 
 if _FILE and _OF == "hub":
     clock = importlib.import_module("hub.clock")
-    true_now = clock.utc_now
-    clock.utc_now = lambda: true_now() + timedelta(seconds=shift_s())
+    true_now = clock.wall_now
+    clock.wall_now = lambda: true_now() + timedelta(seconds=shift_s())
 elif _FILE and _OF == "edge":
     clock = importlib.import_module("edge.clock")
     true_us = clock.SystemClock.now_us
