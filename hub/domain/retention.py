@@ -45,8 +45,8 @@ CLASSES: Final[Mapping[str, RetentionClass]] = MappingProxyType(
         "sessions": RetentionClass(30, 1, _WORK),
     }
 )
-"""Closed alarms (with their evidence), hazards and incidents; finished commands; sessions and invitations that are
-over. Open ones, day roll-ups, cursors, and what is now (conditions, latest values) stay."""
+"""Closed alarms (with their evidence), hazards and incidents; finished commands; sessions and invitations that
+are over. Open ones, day roll-ups, cursors, and what is now (conditions, latest values) stay."""
 
 Kept = Mapping[str, int | None]
 """Class -> days; None: for ever."""
@@ -59,7 +59,7 @@ def read_days(name: str, value: object) -> int | None:
     if value is None or value == FOREVER:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"is no number of days; write {kind.days or 365}, or {FOREVER}")
+        raise ValueError(f"is no number of days; write {kind.days or 365}, or {FOREVER}")  # noqa: TRY004 - pydantic's
     if value < kind.floor:
         raise ValueError(f"is less than the {kind.floor} days that {kind.why}; write {kind.floor} or more")
     if value > 36_500:

@@ -1,6 +1,6 @@
 """Lets go what has been kept long enough: by whole days, and of ordinary tables at most 100 rows per turn.
 
-Evidence that an alarm cites was copied before. Raw readings of a day go only once all of them are in the roll-ups.
+Evidence that an alarm cites was copied before. A day's readings go only once all of them are in the roll-ups.
 """
 
 from __future__ import annotations

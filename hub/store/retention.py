@@ -1,7 +1,7 @@
 """Takes out what has been kept long enough: whole partitions, and of ordinary tables a few rows at a time.
 
-Evidence was copied when its alarm, hazard or incident was made (`alarm_evidence`, `hazard.evidence`, the journal),
-so that events and readings can go. Rows of a site's domain state go inside its turn; the caller takes it.
+Evidence was copied when its alarm or hazard was made (`alarm_evidence`, `hazard.evidence`), so that events and
+readings can go. Rows of a site's domain state go inside its turn; the caller takes it.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from adapters.contract.vocabulary import Lane
+from hub.domain.retention import DEFAULT
 from hub.jobs import partitioning
 from hub.jobs.chore import Chore
 from hub.jobs.deadline import deadline_chore
-from hub.domain.retention import DEFAULT
 from hub.jobs.retention import Retention, first_kept, retention_chore
 from hub.jobs.runner import ROLE, Runner
 from hub.store.database import Connection, connect, hold_role

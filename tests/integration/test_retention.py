@@ -124,7 +124,9 @@ def test_a_pruned_journal_leaves_the_hash_at_which_its_chain_begins(connection: 
     # However old all of it is, the head stays: the next row is chained to it.
     clean(connection, NOW + timedelta(days=9_000))
     assert count(connection, "SELECT count(*) FROM journal") == 1
-    assert append_journal(connection, SITE, at=NOW, actor="a", subject="s", kind="k", body={}) == rows[-1][0] + 1
+    assert (
+        append_journal(connection, SITE, at=NOW, actor="a", subject="s", kind="k", body={}) == rows[-1][0] + 1
+    )
 
 
 def test_the_newest_position_of_the_history_stays(connection: Connection) -> None:
@@ -155,7 +157,9 @@ def test_rollups_go_by_their_level_and_day_rollups_stay(connection: Connection) 
     assert drop_rollups(connection, 900, NOW.date() - timedelta(days=366)) == 1
     assert drop_rollups(connection, 3_600, NOW.date() - timedelta(days=1_827)) == 0
     assert len(named_partitions(connection, "rollup_60")) == 91
-    connection.execute("INSERT INTO rollup VALUES (%s, 1, 86400, %s, 1, 1, 1, 1, 1, 1, %s, 1)", (SITE, NOW, NOW))
+    connection.execute(
+        "INSERT INTO rollup VALUES (%s, 1, 86400, %s, 1, 1, 1, 1, 1, 1, %s, 1)", (SITE, NOW, NOW)
+    )
     clean(connection, NOW + timedelta(days=20_000))
     assert count(connection, "SELECT count(*) FROM rollup") == 1
     assert named_partitions(connection, "rollup_60") == []
