@@ -97,7 +97,10 @@ async def _run(configuration: EdgeConfiguration, identity: Identity) -> int:
     for error in failures:
         _log.error("the edge ends: %r", error)
         if isinstance(error, SpoolError):
-            set_aside(configuration.data_dir / SPOOL_FILE, clock)
+            try:
+                set_aside(configuration.data_dir / SPOOL_FILE, clock)
+            except OSError as refused:
+                _log.error("the damaged spool cannot be set aside: %s", refused)
     return 1 if failures else 0
 
 

@@ -170,7 +170,12 @@ class Known:
     def read_note(self, key: str) -> str | None:
         """A value of `meta`."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        if row is not None or self._behind is None:
+            return None if row is None else str(row[0])
+        try:
+            return self._behind.read_note(key)
+        except sqlite3.Error:
+            return None
 
     def write_note(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

@@ -13,7 +13,7 @@ ITEM_OVERHEAD_BYTES: Final = 64
 """What a row costs beside its bytes."""
 
 
-MOST_AT_ONCE: Final = 8 * 1024 * 1024
+MOST_AT_ONCE: Final = 2 * 1024 * 1024
 """No transaction drops more, so that an alarm never waits for one that does."""
 _DAY_MS: Final = 86_400_000
 

@@ -11,6 +11,7 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ from edge.clock import Clock, read_boot
 from edge.error import SpoolError
 from edge.quota import Budget
 from edge.room import Room
-from edge.schema import Memory
+from edge.schema import Memory, Place, open_readable
 from edge.spool import Spool
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ class Shelter:
             spool, replaced = self.open_disk()
         except (sqlite3.Error, OSError) as error:
             _log.error("%s: the disk refuses, the edge begins without it: %s", self._path, error)
-            return self.open_memory(None), ""
+            memory = self.open_memory(None)
+            self._look_back(memory)
+            return memory, ""
         self.room.hold()
         return spool, replaced
 
@@ -83,7 +86,22 @@ class Shelter:
             spool.commit()
         return spool
 
-    def _open(self, place: Path | Memory, adopt: Spool | None) -> Spool:
+    def _look_back(self, memory: Spool) -> None:
+        """At a start without the disk: take along what is known there and the alarms that wait there, if it
+        can at least be read. It is closed again at once: who has a file open for reading only cannot write to
+        it.
+        """
+        try:
+            disk = open_readable(self._path)
+            with closing(disk):
+                memory.begin()
+                memory.borrow(disk)
+                memory.commit()
+        except sqlite3.Error as error:
+            memory.roll_back()
+            _log.error("nor can it be read: %s", error)
+
+    def _open(self, place: Place, adopt: Spool | None) -> Spool:
         budget = self._budget
         if isinstance(place, Memory):
             budget = replace(budget, total_bytes=min(MEMORY_BYTES, budget.total_bytes))

@@ -27,6 +27,8 @@ _AGED_EVERY_MS: Final = 10_000
 _AGED_AT_ONCE: Final = 2_000
 _NOTE_AGE_EVERY_MS: Final = 60_000
 _AGE_NOTE: Final = "age"
+_BEFORE_OURS: Final = 2**40
+"""Taken off the ordinals of borrowed epochs, so that they come before our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class Spool:
         self._aged_check_ms = mono_ms
         self._age_noted_ms = mono_ms
         self._foreign: dict[tuple[int, Lane], int] = {}
+        """Receipts for what another spool holds, which may adopt this one."""
+        self._borrowed: set[int] = set()
         try:
             self.begin()
             last = self._read_age()
@@ -191,6 +195,8 @@ class Spool:
             "DELETE FROM tombstone WHERE epoch = ? AND lane = ? AND first <= ? AND first + count - 1 <= ?",
             (epoch, lane, row.cursor, row.cursor),
         )
+        if epoch in self._borrowed:
+            self._foreign[epoch, lane] = row.cursor
         if epoch != self.epoch and all(self._rows[epoch, other].complete for other in Lane):
             self._db.execute("DELETE FROM epoch WHERE epoch = ?", (epoch,))
             self._db.execute("DELETE FROM lane WHERE epoch = ?", (epoch,))
@@ -221,6 +227,51 @@ class Spool:
         """
         lane = Lane.TELEMETRY if self.held_bytes(Lane.TELEMETRY) else Lane.ALARM
         return self._drop(lane, needed_bytes, DISK_FULL, now_us)
+
+    def borrow(self, disk: sqlite3.Connection) -> None:
+        """Hold what waits on the alarm lane of a spool that can only be read, too, and know what it knows.
+        The disk keeps it: it is told what was receipted when it adopts this spool.
+        """
+        self.known.take_over(disk, _AGE_NOTE)
+        left = self.budget.total_bytes // 2
+        lanes = disk.execute(
+            "SELECT epoch, ordinal, opened_at, assigned, cursor FROM lane JOIN epoch USING (epoch)"
+            " WHERE lane = 1 AND cursor < assigned ORDER BY ordinal"
+        )
+        for epoch, ordinal, opened_at, assigned, cursor in lanes.fetchall():
+            row = _Row(epoch, Lane.ALARM, cursor, cursor)
+            items = disk.execute("SELECT * FROM item WHERE epoch = ? AND lane = 1 ORDER BY seq", (epoch,))
+            for item in items:
+                size = len(item[5]) + ITEM_OVERHEAD_BYTES
+                if size > left:
+                    break
+                left -= size
+                row.assigned = item[2]
+                row.held_bytes += size
+                row.sheddable_bytes += size if item[4] >= SHEDDABLE_RANK else 0
+                self._db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", item)
+            else:
+                row.assigned = assigned
+            self._db.executemany(
+                "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, ?, ?)",
+                disk.execute("SELECT * FROM tombstone WHERE epoch = ? AND lane = 1", (epoch,)),
+            )
+            self._db.execute(
+                "INSERT INTO epoch (ordinal, epoch, opened_at, began_mono_ms, began_aged_ms)"
+                " VALUES (?, ?, ?, 0, 0)",
+                (ordinal - _BEFORE_OURS, epoch, opened_at),
+            )
+            self._db.executemany(
+                "INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (epoch, 1, row.assigned, cursor, row.held_bytes, row.sheddable_bytes),
+                    (epoch, 2, 0, 0, 0, 0),
+                ],
+            )
+            self._borrowed.add(epoch)
+            if row.assigned < assigned:
+                break
+        self._load()
 
     def held_bytes(self, lane: Lane) -> int:
         """Bytes held on a lane, over all epochs."""
@@ -289,18 +340,27 @@ class Spool:
         """Take over all that another spool holds, its epochs behind those here; returns the age clock then."""
         theirs = other._db
         age = last
-        began = "SELECT epoch, opened_at, began_mono_ms FROM epoch ORDER BY ordinal"
-        for epoch, opened_at, mono_ms in theirs.execute(began):
+        own = theirs.execute("SELECT epoch, opened_at, began_mono_ms FROM epoch ORDER BY ordinal").fetchall()
+        own = [row for row in own if row[0] not in other._borrowed]
+        for epoch, opened_at, mono_ms in own:
             age = resume(age, mono_ms, other._age.boot)
             self._db.execute(
                 "INSERT INTO epoch (epoch, opened_at, began_mono_ms, began_aged_ms) VALUES (?, ?, ?, ?)",
                 (epoch, opened_at, mono_ms, age.aged_ms),
             )
-        self._db.executemany("INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?)", theirs.execute("SELECT * FROM lane"))
-        self._db.executemany("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", theirs.execute("SELECT * FROM item"))
-        self._db.executemany(
-            "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, ?, ?)", theirs.execute("SELECT * FROM tombstone")
-        )
+        for epoch, _, _ in own:
+            self._db.executemany(
+                "INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?)",
+                theirs.execute("SELECT * FROM lane WHERE epoch = ?", (epoch,)),
+            )
+            self._db.executemany(
+                "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)",
+                theirs.execute("SELECT * FROM item WHERE epoch = ?", (epoch,)),
+            )
+            self._db.executemany(
+                "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, ?, ?)",
+                theirs.execute("SELECT * FROM tombstone WHERE epoch = ?", (epoch,)),
+            )
         Known(self._db).take_over(theirs, _AGE_NOTE)
         self._load()
         for drop in other.dropped.values():
