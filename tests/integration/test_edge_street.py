@@ -437,6 +437,9 @@ def test_settings_are_applied_whole_or_refused_with_every_reason(street: Street)
     )
     kept = json.loads((street.edge.folder / "data" / "settings.json").read_text())
     assert kept["version"] == 4 and len(kept["document"]["devices"]) == 1
+    street.settle_in()  # an old frame, played again: versions only rise
+    wait_until(lambda: street.hub.heartbeats[-1].dropped.get("settings_older"), 15)
+    assert street.hub.heartbeats[-1].settings_version == 4
 
 
 def test_a_second_edge_on_the_same_data_is_refused_with_one_line(street: Street) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from edge.configuration import BrokerAddress
 from hub.api.listener import Listener
 from hub.api.unreceipted import Unreceipted
 from hub.domain.error import ActRefused, NotFound
@@ -23,7 +24,7 @@ from tests.conftest import RunningBroker
 from tests.faults.proxy import FaultProxy
 from tests.intake_scene import EDGE, furnish
 from tests.intake_worker import worker_process
-from tests.integration.test_edge_street import RUN
+from tests.integration.test_edge_street import RUN, count_alarms
 from tests.street import RealStreet, real_street
 from tests.waiting import wait_until
 
@@ -142,6 +143,25 @@ def test_a_key_is_asked_for_only_where_there_is_one(database: str) -> None:
         connection.close()
 
 
+def test_after_a_new_enrolment_what_was_spooled_before_goes_out_under_the_new_key(
+    database: str, broker: RunningBroker, tmp_path: Path
+) -> None:
+    with real_street(database, broker, broker, tmp_path) as street:
+        with worker_process(database, broker.host, broker.port):
+            street.edge.start()
+            street.settle_in()
+        street.press(20)
+        spool = street.edge.folder / "data" / "spool.sqlite"
+        wait_until(lambda: count_alarms(spool) >= 20, 20, "they are in the spool")
+        street.edge.kill()
+        street.edge.secret = b"n" * 32
+        street.edge.enrol(BrokerAddress(host=broker.host, port=broker.port))
+        street.reader.execute("UPDATE edge SET root_secret = %s WHERE edge = %s", (street.edge.secret, EDGE))
+        with worker_process(database, broker.host, broker.port):
+            street.edge.start()
+            street.check()
+
+
 @pytest.mark.services
 def test_an_edge_moves_to_another_broker_under_load_and_stays_there(
     database: str, broker: RunningBroker, mosquitto: RunningBroker, tmp_path: Path
@@ -223,4 +243,3 @@ def test_two_versions_wait_for_each_other_say_so_and_go_on_after_the_update(
                 street.edge.start()
             street.await_press(45)
             street.check()
-            wait_until(lambda: not active(street, "edge.incompatible"), 90)
