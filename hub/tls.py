@@ -91,7 +91,15 @@ def _read_end(file: Path) -> datetime:
 
 def check_tls(settings: HubSettings) -> list[str]:
     """What is wrong with the certificates' files; empty where the hub can start with them."""
-    return list(_faults(settings))
+    return [*_faults(settings), *_exposed_keys(settings)]
+
+
+def _exposed_keys(settings: HubSettings) -> Iterator[str]:
+    """Keys that every account of this machine may read."""
+    for place, tls in (("http", settings.http.tls), ("broker", settings.broker.tls)):
+        file = tls and (tls.key or tls.certificate)
+        if file is not None and file.is_file() and file.stat().st_mode & 0o007:
+            yield f"{place}.tls: {file}: everybody may read this key; `chmod o= {file}`"
 
 
 def _faults(settings: HubSettings) -> Iterator[str]:

@@ -98,6 +98,10 @@ def test_a_hub_without_its_certificates_says_so_before_it_starts(file: Path) -> 
     assert all("sanfang ca issue" in fault for fault in faults)
     SecuredSite(file).prepare()
     assert check_tls(load_settings(file)) == []
+    (file.parent / "ca" / "issued" / "hub.pem").chmod(0o644)
+    (fault,) = check_tls(load_settings(file))
+    assert "everybody may read this key" in fault
+    (file.parent / "ca" / "issued" / "hub.pem").chmod(0o640)
     (file.parent / "ca" / "issued" / "hub.pem").write_text("nonsense")
     (fault,) = check_tls(load_settings(file))
     assert fault.startswith("broker.tls.certificate:")
