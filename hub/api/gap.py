@@ -8,6 +8,7 @@ from typing import Final
 
 from adapters.contract.vocabulary import Lane
 from hub.domain.bucket import Bucketing, Outage, empty_runs, explain_gap, pair_outages
+from hub.domain.moment import EPOCH
 from hub.store.database import Connection, Row
 from hub.store.outage import dropped_gaps, outage_changes
 from hub.store.series import Series
@@ -24,8 +25,11 @@ def explain_gaps(
     slots: Mapping[int, Mapping[int, Row]],
     buckets: Bucketing,
     begun: int,
+    kept_from: datetime | None,
 ) -> dict[tuple[int, int], str]:
-    """Why each empty bucket that has begun is empty, by (series, slot)."""
+    """Why each empty bucket that has begun is empty, by (series, slot). What was before `kept_from` is no
+    longer kept.
+    """
     runs = [
         (each, first, last)
         for each in series
@@ -60,6 +64,8 @@ def explain_gaps(
             *outages.get("hub:broker", ()),
             *outages.get("hub:store", ()),
         ]
+        if kept_from is not None:
+            known.append(Outage(EPOCH, kept_from, "expired"))
         if (number, buckets.edges[first]) in dropped:
             known.append(Outage(buckets.edges[first], buckets.edges[last + 1], "dropped"))
         for slot in range(first, last + 1):

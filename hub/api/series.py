@@ -24,6 +24,7 @@ from hub.domain.bucket import (
     WIDTHS_S,
     Bucketing,
     choose_width,
+    kept_since,
     lay_buckets,
 )
 from hub.domain.error import InvalidAct
@@ -43,7 +44,7 @@ MOST_POINTS: Final = 20_000
 """Buckets of all series together in one answer."""
 _CURSOR: Final = re.compile(r"^([0-9]{1,5})\.([0-9]{1,16})\.([0-9]{1,9})\.([0-9]{1,16})$")
 Width = Literal["auto", "1m", "5m", "15m", "30m", "1h", "6h", "1d"]
-Gap = Literal["dropped", "hub_away", "edge_offline", "device_offline", "no_data"]
+Gap = Literal["dropped", "hub_away", "edge_offline", "device_offline", "expired", "no_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,14 @@ def get_series(
     now = utc_now()
     begin, end = read_time(since, to, now)
     zone = read_zone(time_zone, words)
+    oldest = kept_since(here.settings.retention.kept, now)
     with borrow(here.pool) as connection:
         series = find_asked(connection, words, asked, MOST_SERIES)
-        name = bucket if bucket != "auto" else choose_width(begin, end, min(points, MOST_POINTS // len(series)))
+        name = (
+            bucket
+            if bucket != "auto"
+            else choose_width(begin, end, min(points, MOST_POINTS // len(series)), oldest)
+        )
         buckets = lay_buckets(name, begin, end, zone)
         if len(series) * len(buckets) > MOST_POINTS:
             raise InvalidAct(
@@ -137,7 +143,7 @@ def get_series(
         for row in rows:
             slots[row["series"]][row["slot"]] = row
         begun = sum(edge < now for edge in buckets.edges[:-1])
-        gaps = explain_gaps(connection, words, series, slots, buckets, begun)
+        gaps = explain_gaps(connection, words, series, slots, buckets, begun, oldest.get(buckets.level_s))
     return SeriesAnswer(
         from_=buckets.edges[0],
         to=buckets.edges[-1],

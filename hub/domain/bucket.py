@@ -6,14 +6,16 @@ day in a report is a school's day. Every edge is a multiple of the roll-up that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.domain.error import InvalidAct
 from hub.domain.moment import microseconds
+from hub.domain.retention import Kept
 
 LEVELS_S: Final = (86_400, 3_600, 900, 60)
 """The roll-ups that the store keeps, the coarsest first; 86 400 is a UTC day."""
@@ -29,6 +31,7 @@ WIDTHS_S: Final[dict[str, int]] = {
 """By name, the finest first. `6h` and `1d` follow the site's clock and may be an hour off twice a year."""
 MOST_BUCKETS: Final = 5_000
 """Of one series in one answer."""
+_CLASSES: Final = {60: "rollup_minute", 900: "rollup_quarter", 3_600: "rollup_hour"}
 _LOCAL: Final = {"6h": 6, "1d": 24}
 
 
@@ -44,10 +47,28 @@ class Bucketing:
         return len(self.edges) - 1
 
 
-def choose_width(begin: datetime, end: datetime, points: int) -> str:
-    """The finest width that covers [begin, end) with at most `points` buckets; the widest where none does."""
+def kept_since(kept: Kept, now: datetime) -> dict[int, datetime]:
+    """Since when each roll-up, by its seconds, is still there; what is missing is kept for ever."""
+    return {
+        level: now - timedelta(days=days)
+        for level, name in _CLASSES.items()
+        if (days := kept[name]) is not None
+    }
+
+
+def choose_width(
+    begin: datetime, end: datetime, points: int, since: Mapping[int, datetime] = MappingProxyType({})
+) -> str:
+    """The finest width that covers [begin, end) with at most `points` buckets, and whose roll-up (`kept_since`)
+    is still there at `begin`; the widest where none does.
+    """
     span_s = (end - begin).total_seconds()
-    return next((name for name, width_s in WIDTHS_S.items() if span_s / width_s <= points), "1d")
+    for name, width_s in WIDTHS_S.items():
+        # Days are the school's own, so they are made of hours.
+        level = next(each for each in LEVELS_S[1:] if width_s % each == 0)
+        if span_s / width_s <= points and (level not in since or begin >= since[level]):
+            return name
+    return "1d"
 
 
 def lay_buckets(name: str, begin: datetime, end: datetime, zone: tzinfo) -> Bucketing:
@@ -109,7 +130,7 @@ class Outage:
     reason: str
 
 
-REASONS: Final = ("dropped", "hub_away", "edge_offline", "device_offline", "no_data")
+REASONS: Final = ("expired", "dropped", "hub_away", "edge_offline", "device_offline", "no_data")
 """Why a bucket is empty; what stands first says more than what comes after it."""
 
 

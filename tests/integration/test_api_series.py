@@ -148,6 +148,15 @@ def test_many_series_at_once_and_local_days(client: httpx2.Client, connection: C
     assert (family["bucket"], len(family["series"][0]["buckets"]) <= 500) == ("15m", True)
 
 
+def test_what_is_no_longer_kept_is_not_called_missing(client: httpx2.Client, connection: Connection) -> None:
+    store(connection, 1, [(this_hour(1), 1.0)])
+    begin = this_hour(24 * 91)
+    minutes = ask(client, "series", device="door", bucket="1m", from_=begin, to=begin + HOUR)
+    assert {each["gap"] for each in minutes["series"][0]["buckets"]} == {"expired"}
+    chosen = ask(client, "series", device="door", from_=begin, to=begin + HOUR)
+    assert (chosen["bucket"], chosen["series"][0]["buckets"][0]["gap"]) == ("15m", "no_data")
+
+
 def test_every_bound_names_field_value_and_cure(client: httpx2.Client, connection: Connection) -> None:
     assert refuse(client, "series") == (
         422,

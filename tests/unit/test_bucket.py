@@ -16,10 +16,12 @@ from hub.domain.bucket import (
     choose_width,
     empty_runs,
     explain_gap,
+    kept_since,
     lay_buckets,
     pair_outages,
 )
 from hub.domain.error import InvalidAct
+from hub.domain.retention import DEFAULT
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -39,6 +41,16 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 )
 def test_auto_is_the_finest_that_fits(hours: int, points: int, width: str) -> None:
     assert choose_width(NOON - hours * HOUR, NOON, points) == width
+
+
+def test_auto_takes_no_roll_up_that_is_gone() -> None:
+    since = kept_since({**DEFAULT, "rollup_hour": None}, NOON)
+    assert set(since) == {60, 900}
+    for days, width in ((1, "1m"), (91, "15m"), (367, "1h"), (9999, "1h")):
+        begin = NOON - timedelta(days=days)
+        assert choose_width(begin, begin + HOUR, 500, since) == width
+    assert choose_width(since[60], since[60] + HOUR, 500, since) == "1m"
+    assert choose_width(NOON - timedelta(days=9999), NOON, 500, kept_since(DEFAULT, NOON)) == "1d"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +120,8 @@ def test_a_gap_is_explained_by_what_covered_most_of_it() -> None:
     assert explain_gap(NOON, NOON + 2 * HOUR, offline) == "device_offline"
     assert explain_gap(NOON, NOON + 3 * HOUR, offline) == "no_data"
     assert explain_gap(NOON + 9 * HOUR, NOON + 10 * HOUR, offline) == "device_offline"
+    expired = Outage(NOON - HOUR, NOON + HOUR, "expired")
+    assert explain_gap(NOON, NOON + HOUR, [*offline, expired]) == "expired"
     dropped = Outage(NOON, NOON + HOUR, "dropped")
     assert explain_gap(NOON, NOON + HOUR, [*offline, dropped]) == "dropped"
     assert explain_gap(NOON, NOON + HOUR, []) == "no_data"
