@@ -114,6 +114,13 @@ def chores_notice(at: datetime | None, now: datetime, up_s: float) -> list[Notic
     return [Notice("chores.silent", "hub:chores", True, {"silent_s": round(silent_s)})]
 
 
+def clock_notice(wall: datetime, now: datetime) -> Notice:
+    """Is the machine's clock where the hub's time is? It is behind where it was set back, or never set."""
+    behind_s = (now - wall).total_seconds()
+    wrong = behind_s * 1e6 > TOLERANCE_US
+    return Notice(DRIFT, "hub:clock", wrong, {"behind_s": round(behind_s)} if wrong else {})
+
+
 def broker_notice(away_s: float) -> Notice:
     """Is the broker there?"""
     away = away_s > BROKER_LOST_AFTER_S

@@ -12,6 +12,7 @@ from adapters.contract.error import WireError
 from adapters.contract.message import Heartbeat
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
+from hub.clock import wall_now
 from hub.domain.judgement import Input, TickInput
 from hub.domain.moment import microseconds
 from hub.intake.clerk import Clerk
@@ -23,7 +24,7 @@ from hub.intake.lane import Throttle
 from hub.intake.listening import Listening, recover_listening
 from hub.intake.parcel import JournalLine, Notice, Parcel
 from hub.intake.post import Post
-from hub.intake.supervision import EdgeWatch, broker_notice, chores_notice
+from hub.intake.supervision import EdgeWatch, broker_notice, chores_notice, clock_notice
 from hub.store.database import Connection, Row, transaction
 from hub.store.edge import (
     HeartbeatFacts,
@@ -182,6 +183,7 @@ class Warden:
         chores = load_liveness(clerk.connection, "chores")
         common = [
             broker_notice(away_s),
+            clock_notice(wall_now(), now),
             *chores_notice(chores["at"] if chores else None, now, now_s - self._started_s),
             *self._expiry.notices(now, now_s),
         ]

@@ -16,7 +16,7 @@ from typing import Any, Final
 from adapters.contract.message import GapRequest
 from adapters.contract.topic import Sender
 from hub import watchdog
-from hub.clock import steady_s, utc_now
+from hub.clock import resume_from, steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.intake.backlog import Backlog, Pace
 from hub.intake.clerk import Clerk
@@ -36,6 +36,7 @@ from hub.settings import BrokerSettings, HubSettings
 from hub.store.cursor import newest_cursors
 from hub.store.database import connect, hold_site, limit_silence, watched
 from hub.store.history import journal_heads
+from hub.store.liveness import last_alive
 from hub.store.migration import layout_of
 from hub.store.partition import open_partitions
 from hub.store.reading import prepare_connection
@@ -163,9 +164,10 @@ class Worker:
 
     def _claim(self, clerk: Clerk) -> None:
         """Hold every site that nobody else holds."""
+        resume_from(last_alive(clerk.connection))
         now = utc_now()
         if now.date() != self._partitions_for:
-            open_partitions(clerk.connection, layout_of(clerk.connection))
+            open_partitions(clerk.connection, layout_of(clerk.connection), now)
             self._partitions_for = now.date()
         for site in list_sites(clerk.connection):
             if site not in clerk.sites and hold_site(clerk.connection, site):

@@ -13,6 +13,7 @@ from hub.clock import steady_s
 from hub.domain.retention import DEFAULT, Kept
 from hub.jobs.chore import MOST_PER_TURN, Chore
 from hub.store.database import Connection, site_turn, transaction
+from hub.store.liveness import load_liveness
 from hub.store.migration import layout_of
 from hub.store.partition import TABLES, drop_day, held_days
 from hub.store.retention import DOMAIN, RECORDS, drop_rollups, is_rolled_up, prune_sessions
@@ -20,6 +21,10 @@ from hub.store.retention import DOMAIN, RECORDS, drop_rollups, is_rolled_up, pru
 _log: Final = logging.getLogger(__name__)
 
 EVERY_S: Final = 3_600.0
+LEAP: Final = timedelta(days=30)
+"""A clock that is so much further than when the chores were last there may be wrong: a hub at 2106 would drop
+all that it has. Nothing goes until it has run with it for `DOUBT_S`, so that somebody can see it and set it."""
+DOUBT_S: Final = 86_400.0
 RUN_S: Final = 0.5
 """A run ends after so long and goes on at the next second: deadlines wait for no cleaning."""
 _MOST_RECORDS: Final = 1_000
@@ -39,6 +44,8 @@ class Retention:
         self._kept = kept
         self._began_s = float("-inf")
         self._left: list[tuple[str, str]] = []
+        self._seen: tuple[datetime, float] | None = None
+        self._held_until_s = float("-inf")
 
     @property
     def busy(self) -> bool:
@@ -49,6 +56,8 @@ class Retention:
         """Go on with a round, or begin one where it is time; returns days dropped and rows taken out."""
         began_s = steady_s()
         done = 0
+        if self._doubts(connection, now, began_s):
+            return 0
         if not self._left:
             if began_s - self._began_s < EVERY_S:
                 return 0
@@ -63,6 +72,18 @@ class Retention:
             if gone < most:
                 self._left.pop(0)
         return done
+
+    def _doubts(self, connection: Connection, now: datetime, now_s: float) -> bool:
+        """Whether the clock leapt ahead, while we were away or under our eyes, less than a day ago."""
+        if self._seen is None:
+            row = load_liveness(connection, "chores")
+            self._seen = (row["at"] if row else now, now_s)
+        at, at_s = self._seen
+        self._seen = (now, now_s)
+        if now - at - timedelta(seconds=now_s - at_s) > LEAP:
+            self._held_until_s, self._left = now_s + DOUBT_S, []
+            _log.warning("the clock leapt from %s to %s: nothing is dropped for a day; is it right?", at, now)
+        return now_s < self._held_until_s
 
     def _drop(self, connection: Connection, now: datetime) -> int:
         layout, dropped = layout_of(connection), 0

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from hub import watchdog
-from hub.clock import steady_s, utc_now
+from hub.clock import resume_from, steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.jobs import partitioning
 from hub.jobs.chore import Chore
@@ -25,7 +25,7 @@ from hub.jobs.rollup import rollup_chore
 from hub.rulebook.book import load_book
 from hub.settings import HubSettings
 from hub.store.database import Connection, connect, hold_role, limit_statements, watched
-from hub.store.liveness import save_liveness
+from hub.store.liveness import last_alive, save_liveness
 from hub.store.site import list_sites
 
 _log: Final = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Runner:
             delay_s, away = _BACK_OFF_S[0], False
             try:
                 with watched(connection):
+                    resume_from(last_alive(connection))
                     self._work_connected(limit_statements(connection))
             except StoreUnavailable as error:
                 _log.warning("the database went away: %s", error)

@@ -29,6 +29,12 @@ def save_liveness(
     )
 
 
+def last_alive(connection: Connection) -> datetime | None:
+    """When any part of the hub last said that it is there; None before the first time."""
+    row = connection.execute("SELECT max(at) FROM liveness").fetchone()
+    return row[0] if row else None
+
+
 def load_liveness(connection: Connection, process: str, site: str = "") -> Row | None:
     """A process's row: process, site, started_at, at, detail."""
     return fetch_one(

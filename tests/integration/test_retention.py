@@ -12,6 +12,7 @@ from hub.domain.retention import AUDIT_DAYS, CLASSES, DEFAULT, read_days
 from hub.jobs.retention import Retention
 from hub.store.database import Connection, connect, transaction
 from hub.store.journal import append_journal, canonical, hash_row
+from hub.store.liveness import save_liveness
 from hub.store.migration import layout_of
 from hub.store.partition import attach, day_span, drop_day, drop_partition, held_days, named_partitions
 from hub.store.retention import drop_rollups, is_rolled_up
@@ -163,6 +164,21 @@ def test_rollups_go_by_their_level_and_day_rollups_stay(connection: Connection) 
     clean(connection, NOW + timedelta(days=20_000))
     assert count(connection, "SELECT count(*) FROM rollup") == 1
     assert named_partitions(connection, "rollup_60") == []
+
+
+def test_a_clock_that_leapt_ahead_drops_nothing(connection: Connection) -> None:
+    put_alarm(connection, 1, "closed", NOW - timedelta(days=1))
+    save_liveness(connection, "chores", [""], started_at=NOW, at=NOW, detail={})
+    leapt = NOW + timedelta(days=80 * 365)
+    retention = Retention()
+    assert retention.work(connection, [SITE], leapt) == 0
+    assert retention.work(connection, [SITE], leapt + timedelta(seconds=5)) == 0
+    # Under its eyes, too.
+    watching = Retention()
+    save_liveness(connection, "chores", [""], started_at=NOW, at=leapt, detail={})
+    watching.work(connection, [SITE], leapt - timedelta(days=29_000))
+    assert watching.work(connection, [SITE], leapt) == 0
+    assert count(connection, "SELECT count(*) FROM alarm") == 1
 
 
 def test_neither_making_nor_dropping_a_partition_waits_for_a_reader_or_holds_a_writer_up(database: str) -> None:
