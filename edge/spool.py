@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapters.contract.vocabulary import Lane
+from edge.adoption import borrow_alarms, copy_epochs
 from edge.age import AgeMark, resume
 from edge.burial import bury, count_readings
 from edge.known import Known
@@ -27,8 +28,6 @@ _AGED_EVERY_MS: Final = 10_000
 _AGED_AT_ONCE: Final = 2_000
 _NOTE_AGE_EVERY_MS: Final = 60_000
 _AGE_NOTE: Final = "age"
-_BEFORE_OURS: Final = 2**40
-"""Taken off the ordinals of borrowed epochs, so that they come before our own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,48 +228,11 @@ class Spool:
         return self._drop(lane, needed_bytes, DISK_FULL, now_us)
 
     def borrow(self, disk: sqlite3.Connection) -> None:
-        """Hold what waits on the alarm lane of a spool that can only be read, too, and know what it knows.
-        The disk keeps it: it is told what was receipted when it adopts this spool.
+        """Hold what waits on the alarm lane of a spool that can only be read, too, and know what it knows. The
+        disk keeps it: it is told what was receipted when it adopts this spool.
         """
         self.known.take_over(disk, _AGE_NOTE)
-        left = self.budget.total_bytes // 2
-        lanes = disk.execute(
-            "SELECT epoch, ordinal, opened_at, assigned, cursor FROM lane JOIN epoch USING (epoch)"
-            " WHERE lane = 1 AND cursor < assigned ORDER BY ordinal"
-        )
-        for epoch, ordinal, opened_at, assigned, cursor in lanes.fetchall():
-            row = _Row(epoch, Lane.ALARM, cursor, cursor)
-            items = disk.execute("SELECT * FROM item WHERE epoch = ? AND lane = 1 ORDER BY seq", (epoch,))
-            for item in items:
-                size = len(item[5]) + ITEM_OVERHEAD_BYTES
-                if size > left:
-                    break
-                left -= size
-                row.assigned = item[2]
-                row.held_bytes += size
-                row.sheddable_bytes += size if item[4] >= SHEDDABLE_RANK else 0
-                self._db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)", item)
-            else:
-                row.assigned = assigned
-            self._db.executemany(
-                "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, ?, ?)",
-                disk.execute("SELECT * FROM tombstone WHERE epoch = ? AND lane = 1", (epoch,)),
-            )
-            self._db.execute(
-                "INSERT INTO epoch (ordinal, epoch, opened_at, began_mono_ms, began_aged_ms)"
-                " VALUES (?, ?, ?, 0, 0)",
-                (ordinal - _BEFORE_OURS, epoch, opened_at),
-            )
-            self._db.executemany(
-                "INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (epoch, 1, row.assigned, cursor, row.held_bytes, row.sheddable_bytes),
-                    (epoch, 2, 0, 0, 0, 0),
-                ],
-            )
-            self._borrowed.add(epoch)
-            if row.assigned < assigned:
-                break
+        self._borrowed = borrow_alarms(self._db, disk, self.budget.total_bytes // 2)
         self._load()
 
     def held_bytes(self, lane: Lane) -> int:
@@ -348,19 +310,7 @@ class Spool:
                 "INSERT INTO epoch (epoch, opened_at, began_mono_ms, began_aged_ms) VALUES (?, ?, ?, ?)",
                 (epoch, opened_at, mono_ms, age.aged_ms),
             )
-        for epoch, _, _ in own:
-            self._db.executemany(
-                "INSERT INTO lane VALUES (?, ?, ?, ?, ?, ?)",
-                theirs.execute("SELECT * FROM lane WHERE epoch = ?", (epoch,)),
-            )
-            self._db.executemany(
-                "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)",
-                theirs.execute("SELECT * FROM item WHERE epoch = ?", (epoch,)),
-            )
-            self._db.executemany(
-                "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, ?, ?)",
-                theirs.execute("SELECT * FROM tombstone WHERE epoch = ?", (epoch,)),
-            )
+        copy_epochs(self._db, theirs, [epoch for epoch, _, _ in own])
         Known(self._db).take_over(theirs, _AGE_NOTE)
         self._load()
         for drop in other.dropped.values():
