@@ -24,7 +24,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's clock begins at 1970."""
     began_s = clock.steady_s()
-    monkeypatch.setattr(clock, "_clock", clock.ForwardClock())
+    monkeypatch.setattr(clock._Unset, "at", clock.EARLIEST)
+    monkeypatch.setattr(clock._Unset, "at_s", began_s)
     for name in ("hub.clock.wall_now", "hub.intake.warden.wall_now"):
         monkeypatch.setattr(name, lambda: EPOCH + timedelta(seconds=clock.steady_s() - began_s))
 
