@@ -129,7 +129,7 @@ class CommandDesk:
 
         def decide(spool: Spool) -> ResultItem | None:
             state, detail = refusal or ("accepted", "")
-            if refusal is None and (hold := self._linkage.find_hold(spool, command)):
+            if refusal is None and (hold := self._linkage.find_hold(command)):
                 state, detail = "refused", hold
             if not spool.known.take_command(command.command, state):
                 return None

@@ -78,7 +78,7 @@ class Linkage:
         """A command has ended so; of a reflex that is noted."""
         self._state = finish(self._state, command, outcome)
 
-    def find_hold(self, spool: Spool, command: Command) -> str:
+    def find_hold(self, command: Command) -> str:
         """Why a command of the hub may not undo a reflex now; empty where it may. A door that a verified fire
         released stays released while one of its signs holds: nobody is locked in by an order that was given
         before the hub knew of the fire.
@@ -86,8 +86,7 @@ class Linkage:
         causes = self._state.holds.get((command.device, command.address))
         if causes and command.kind in _CLOSING:
             for key in sorted(causes):
-                condition = spool.known.condition(key)
-                if condition is not None and condition.active:
+                if self._state.conditions.get(key, (False, 0))[0]:
                     return f"a fire holds this door open: {key.kind} of {key.device} {key.address}".rstrip()
             self._state = release(self._state, command.device, command.address)
         self._state = undo(self._state, Target(command.device, command.address, command.kind))

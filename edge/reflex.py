@@ -27,6 +27,8 @@ TOLERANCE_US: Final = 5_000_000
 """A device's word that is further from our clock is set aside, as the hub does."""
 REPEAT_US: Final = 30_000_000
 """An order that a reflex gave is not given again for so long, unless it failed or was undone."""
+MAX_CONDITIONS: Final = 10_000
+"""What a device invents beyond (ever new addresses) begins anew each time."""
 MAX_EVIDENCE: Final = 8
 """So many events are named as evidence: what brought it about, then the signs that verified it."""
 OPPOSITE: Final[Mapping[str, str]] = {
@@ -194,7 +196,8 @@ def _track(state: State, key: ConditionKey, active: bool | None, at: int) -> tup
     known = state.conditions.get(key)
     if known is not None and at < known[1]:
         return state, _Change.HISTORY if active else _Change.HISTORY_END
-    state = replace(state, conditions={**state.conditions, key: (active, at)})
+    if known is not None or len(state.conditions) < MAX_CONDITIONS:
+        state = replace(state, conditions={**state.conditions, key: (active, at)})
     if known is None:
         return state, _Change.BEGAN if active else _Change.ENDED
     if active:
