@@ -97,7 +97,7 @@ def check_tls(settings: HubSettings) -> list[str]:
 def _exposed_keys(settings: HubSettings) -> Iterator[str]:
     """Keys that every account of this machine may read."""
     for place, tls in (("http", settings.http.tls), ("broker", settings.broker.tls)):
-        file = tls and (tls.key or tls.certificate)
+        file = None if tls is None else tls.key or tls.certificate
         if file is not None and file.is_file() and file.stat().st_mode & 0o007:
             yield f"{place}.tls: {file}: everybody may read this key; `chmod o= {file}`"
 
