@@ -33,6 +33,7 @@ from edge.configuration import (
 from edge.enrolment import enrol_edge
 from edge.error import ConfigurationError, EnrolmentError, SettingsRefused, SpoolError
 from edge.folder import hold_folders
+from edge.happening import EpochBegun, Road
 from edge.heartbeat import Change
 from edge.keys import Keys
 from edge.known import ConditionKey
@@ -47,7 +48,7 @@ from edge.shelter import Shelter, set_aside
 from edge.spool import Spool
 from edge.supervisor import Supervisor
 from edge.telling import tell_again
-from edge.uplink import EpochBegun, Road, Uplink
+from edge.uplink import Uplink
 from edge.window import Limits, Progress, Window
 from edge.writer import SpoolWriter
 

@@ -26,7 +26,7 @@ class Keys:
         self._root_secret = root_secret
         self._number = key_number
         self._floor = key_number
-        """The lowest number that the hub may speak with: until it has heard our new one, that is the old one."""
+        """The lowest number that the hub may speak with: the old one, until it has heard our new one."""
         self._keys = {key_number: derive_key(root_secret, key_number)}
 
     @property

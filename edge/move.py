@@ -1,4 +1,4 @@
-"""Moving to another broker at the hub's wish: tried beside the present one, kept once the hub was heard. Pure."""
+"""Moving to another broker as the hub wishes: tried beside the present one, kept once the hub was heard."""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from adapters.contract.codec import VERSION, decode_payload, encode_items, encode_payload
 from adapters.contract.error import UnknownVersion, WireError
@@ -26,27 +25,26 @@ from adapters.contract.message import (
     Heartbeat,
     Items,
     Receipt,
-    Settings,
     SettingsPart,
     Tombstone,
     Type,
 )
 from adapters.contract.settings import SettingsPuzzle
-from adapters.contract.topic import Sender, heartbeat_topic, lane_topic, read_topic
+from adapters.contract.topic import heartbeat_topic, lane_topic, read_topic
 from adapters.contract.vocabulary import Lane
 from edge.clock import Clock
 from edge.configuration import BrokerAddress
 from edge.error import SpoolError
-from edge.heartbeat import Change, Heart
+from edge.happening import BrokerWished, EpochBegun, Happening, Host, KeyKept, Reported, Road, SettingsOutcome
+from edge.heartbeat import Heart
 from edge.inbox import Inbox
 from edge.keys import Keys
 from edge.line import Line, Turn
 from edge.link import Acknowledged, Arrived, Link, LinkReport
-from edge.move import Move
 from edge.pace import Pace
 from edge.reader import Batch, SpoolReader
-from edge.spool import LaneMark
-from edge.window import Progress, Send, Window
+from edge.trial import Trial
+from edge.window import Send, Window
 
 _log = logging.getLogger(__name__)
 
@@ -62,85 +60,6 @@ _FRAME_ROOM: Final = 1_024
 """What a frame takes besides its items."""
 
 
-class Host(Protocol):
-    """Who the uplink works for. Called in the uplink's thread; nothing here may block."""
-
-    def forget(self, news: list[Progress]) -> None:
-        """The hub holds these; the spool may delete them."""
-
-    def take_command(self, command: Command, hub_now_us: int | None) -> None: ...
-
-    def take_settings(self, settings: Settings) -> None: ...
-
-    def keep_broker(self, broker: BrokerAddress) -> None:
-        """The hub was reached over this one: it is ours from now on."""
-
-    def notice_hub(self, change: Change) -> None:
-        """The hub is lost or came back."""
-
-    def tell_again(self, telling: str) -> None:
-        """The hub's mark of what it knows; another one than before asks for all conditions anew."""
-
-    def notice_older_copy(self) -> None:
-        """The hub holds more of an earlier epoch than our spool knows: somebody put an older copy in place."""
-
-    def status(self) -> tuple[int, dict[str, int]]:
-        """Bytes held in the spool, and counts of what was dropped or refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Road:
-    """Where the uplink leads and who speaks."""
-
-    sender: Sender
-    broker: BrokerAddress
-    epoch: int
-    software: str
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsOutcome:
-    """Settings were applied (`error` empty) or refused."""
-
-    version: int
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyKept:
-    """A newer key number is on the disk: sign with it."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerWished:
-    """The hub wants to be reached over this broker."""
-
-    broker: BrokerAddress
-
-
-@dataclass(frozen=True, slots=True)
-class _Reported:
-    link: Link
-    report: LinkReport
-
-
-@dataclass(frozen=True, slots=True)
-class EpochBegun:
-    """The spool goes on in another epoch, and there it is read from. `whole`: everything is in there; else the
-    earlier epochs are read where they were.
-    """
-
-    epoch: int
-    marks: list[LaneMark]
-    reader: SpoolReader
-    whole: bool
-
-
-_Happening = SettingsOutcome | KeyKept | BrokerWished | EpochBegun | _Reported
-
-
 class Uplink:
     """The uplink's thread."""
 
@@ -150,7 +69,7 @@ class Uplink:
         self._keys = keys
         self._host = host
         self._clock = clock
-        self._inbox: Inbox[_Happening] = Inbox()
+        self._inbox: Inbox[Happening] = Inbox()
         self._thread = threading.Thread(target=self._guard, name="uplink", daemon=True)
         self.ended: Future[None] = Future()
         """Done when the thread ended; carries the error that ended it, a SpoolError for a damaged spool."""
@@ -162,8 +81,7 @@ class Uplink:
         self._started = clock.monotonic_ms()
         self._heart = Heart(self._started)
         self._line = self._make_line(road.broker)
-        self._trial: Line | None = None
-        self._move = Move(road.broker)
+        self._trial = Trial(road, keys, self._make_line)
         self._pace = Pace()
         self._puzzle = SettingsPuzzle()
         self._settings_version = 0
@@ -208,9 +126,8 @@ class Uplink:
             self._run()
         finally:
             error = sys.exception()
-            for line in (self._line, self._trial):
-                if line is not None:
-                    line.close()
+            self._line.close()
+            self._trial.close()
             self._close_readers()
             if error is None:
                 self.ended.set_result(None)
@@ -229,8 +146,8 @@ class Uplink:
     def _wait(self) -> None:
         deadlines = [self._heart.lost_at] if not self._heart.lost else []
         deadlines.append(self._heart.due if self._line.is_open else self._line.next_at)
-        if self._trial is not None and not self._trial.is_open:
-            deadlines.append(self._trial.next_at)
+        if (next_at := self._trial.next_at) is not None:
+            deadlines.append(next_at)
         if (rewind := self._window.next_deadline()) is not None:
             deadlines.append(rewind)
         wait_s = max(0.0, min(TICK_S, (min(deadlines) - self._clock.monotonic_ms()) / 1_000))
@@ -240,7 +157,7 @@ class Uplink:
         for (epoch, lane), last in assigned.items():
             self._window.note_stored(epoch, lane, last)
 
-    def _take(self, happening: _Happening, now: int) -> None:
+    def _take(self, happening: Happening, now: int) -> None:
         match happening:
             case SettingsOutcome(version, error):
                 self._settings_version, self._settings_error = version, error
@@ -252,13 +169,14 @@ class Uplink:
                 self._begin_epoch(happening)
                 self._heart.hasten(now)
             case BrokerWished(broker):
-                self._drop_trial()
-                self._move.wish(broker, now)
+                self._trial.wish(broker, now)
                 self._heart.hasten(now)
-            case _Reported(link, report) if self._line.owns(link):
+            case Reported(link, report) if self._line.owns(link):
                 self._take_report(report, now)
-            case _Reported(link, report) if self._trial is not None and self._trial.owns(link):
-                self._take_trial_report(self._trial, report, now)
+            case Reported(link, report) if self._trial.owns(link):
+                line = self._trial.take(report, lambda nonce: self._heartbeat(nonce, now), now)
+                if line is not None:
+                    self._change_line(line, now)
 
     def _begin_epoch(self, begun: EpochBegun) -> None:
         if begun.whole:
@@ -296,7 +214,8 @@ class Uplink:
 
     def _pass_time(self, now: int) -> None:
         self._turn(self._line.keep(now), now)
-        self._pass_trial(now)
+        if self._trial.pass_time(now, hub_lost=self._heart.lost):
+            self._heart.hasten(now)
         self._window.pass_time(now)
         if (change := self._heart.check(now)) is not None:
             _log.warning("the hub has been silent for %d s", change.silent_ms // 1_000)
@@ -306,53 +225,13 @@ class Uplink:
         if self._line.is_open and now >= self._heart.due:
             self._beat(now)
 
-    # Moving to another broker: it is tried beside the present one, which goes on carrying everything.
-
-    def _pass_trial(self, now: int) -> None:
-        if self._move.is_due(now, hub_lost=self._heart.lost) and (wished := self._move.begin(now)) is not None:
-            _log.info("trying the broker %s:%d, as the hub wishes", wished.host, wished.port)
-            self._trial = self._make_line(wished)
-        if self._trial is None:
-            return
-        if self._move.check(now):
-            _log.warning("the broker does not change: %s", self._move.error)
-            self._drop_trial()
-            self._heart.hasten(now)
-            return
-        self._trial.keep(now)
-
-    def _take_trial_report(self, trial: Line, report: LinkReport, now: int) -> None:
-        match report:
-            case Arrived(topic, frame):
-                if self._answers_trial(topic, frame):
-                    self._change_line(trial, now)
-            case Acknowledged():
-                pass
-            case _:
-                if trial.take(report, now) is Turn.OPENED:
-                    trial.publish(heartbeat_topic(self._road.sender), self._heartbeat(self._move.ask(), now))
-
-    def _answers_trial(self, topic: str, frame: bytes) -> bool:
-        place = read_topic(topic)
-        try:
-            kind, payload = self._keys.open_down(place[2] if place else topic, frame)
-            return kind is Type.RECEIPT and decode_payload(payload, Receipt).nonce == self._move.nonce
-        except WireError:
-            return False
-
-    def _change_line(self, trial: Line, now: int) -> None:
-        """The hub answered over the new broker: it carries everything from here."""
-        _log.warning("the hub is reached over the broker %s; it is kept", trial.place)
+    def _change_line(self, line: Line, now: int) -> None:
+        """The hub answered over the broker that it wishes: that one carries everything from here."""
+        _log.warning("the hub is reached over the broker %s; it is kept", line.place)
         self._line.close()
-        self._line, self._trial = trial, None
-        self._move.succeed()
-        self._host.keep_broker(trial.broker)
+        self._line = line
+        self._host.keep_broker(line.broker)
         self._turn(Turn.OPENED, now)
-
-    def _drop_trial(self) -> None:
-        if self._trial is not None:
-            self._trial.close()
-            self._trial = None
 
     def _make_line(self, broker: BrokerAddress) -> Line:
         return Line(broker, self._road.sender, self._report, self._clock.monotonic_ms())
@@ -360,9 +239,9 @@ class Uplink:
     def _report(self, link: Link, report: LinkReport) -> None:
         """From a connection's own thread."""
         if isinstance(report, Arrived):
-            self._inbox.put_message(_Reported(link, report), len(report.payload))
+            self._inbox.put_message(Reported(link, report), len(report.payload))
         else:
-            self._inbox.put(_Reported(link, report))
+            self._inbox.put(Reported(link, report))
 
     def _beat(self, now: int) -> None:
         nonce = secrets.randbits(63) or 1
@@ -380,7 +259,7 @@ class Uplink:
             uptime_ms=now - self._started,
             lanes=self._window.statuses(),
             settings_version=self._settings_version,
-            settings_error=self._settings_error or self._move.error,
+            settings_error=self._settings_error or self._trial.error,
             spool_bytes=spool_bytes,
             dropped={**dropped, **self.counts},
             software=self._road.software,
