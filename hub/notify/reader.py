@@ -79,11 +79,14 @@ class Reader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; what it was telling will be told again."""
+        """Let the thread end; what it was telling will be told again."""
         self._stop.set()
         self._channel.close()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for its end."""
         if self._thread.is_alive():
-            self._thread.join(timeout=3.0)
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         failures = 0

@@ -170,7 +170,8 @@ def test_exports_are_for_those_who_may_see_the_site(
 def test_a_database_that_fails_in_the_middle_breaks_the_file(
     client: httpx2.Client, connection: Connection, form: str
 ) -> None:
-    fill(connection, 1_500_000)
+    # More than sockets and pipes between them can hold; a Parquet row is an eighth of a line.
+    fill(connection, 400_000 if form == "csv" else 1_500_000)
     taken = 0
     with (
         client.stream("GET", f"{AT}/readings.{form}?device=door") as answer,
@@ -201,7 +202,7 @@ def test_a_store_that_fails_at_once_gives_an_error_and_no_file(
 def test_a_client_that_leaves_ends_the_work_and_two_are_enough(
     client: httpx2.Client, connection: Connection, api: RunningApi
 ) -> None:
-    fill(connection, 1_500_000)
+    fill(connection, 400_000)
 
     def running() -> int:
         row = connection.execute(
