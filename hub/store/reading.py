@@ -130,22 +130,30 @@ def newest_per_series(block: ReadingBlock) -> ReadingBlock:
 
 
 def save_latest(connection: Connection, site: str, recorded_at: datetime, newest: ReadingBlock) -> None:
-    """Set the latest value of each series (each once in `newest`), unless a newer one stands there."""
-    connection.execute(
-        "INSERT INTO latest (site, series, observed_at, recorded_at, value, quality)"
-        " SELECT %s, s, o, %s, v, q FROM unnest(%s, %s, %s, %s) AS t(s, o, v, q)"
-        " ON CONFLICT (site, series) DO UPDATE SET observed_at = EXCLUDED.observed_at,"
-        " recorded_at = EXCLUDED.recorded_at, value = EXCLUDED.value, quality = EXCLUDED.quality"
-        " WHERE latest.observed_at <= EXCLUDED.observed_at",
-        (
-            site,
-            recorded_at,
-            _Array(">i4", newest.series),
-            _Array("timestamp", newest.observed_at - _POSTGRES_EPOCH_US),
-            _Array(">f8", newest.value),
-            _Array(">i2", newest.quality),
-        ),
+    """Set the latest value of each series (each once in `newest`), unless a newer one stands there.
+
+    An UPDATE takes half the time of an upsert, and only a series' first reading needs a row. Nobody else
+    writes a site's latest values, so that nothing can come between the two statements.
+    """
+    columns = (
+        _Array(">i4", newest.series),
+        _Array("timestamp", newest.observed_at - _POSTGRES_EPOCH_US),
+        _Array(">f8", newest.value),
+        _Array(">i2", newest.quality),
     )
+    updated = connection.execute(
+        "UPDATE latest l SET observed_at = t.o, recorded_at = %s, value = t.v, quality = t.q"
+        " FROM unnest(%s, %s, %s, %s) AS t(s, o, v, q)"
+        " WHERE l.site = %s AND l.series = t.s AND l.observed_at <= t.o",
+        (recorded_at, *columns, site),
+    )
+    if updated.rowcount < len(newest):
+        connection.execute(
+            "INSERT INTO latest (site, series, observed_at, recorded_at, value, quality)"
+            " SELECT %s, s, o, %s, v, q FROM unnest(%s, %s, %s, %s) AS t(s, o, v, q)"
+            " WHERE NOT EXISTS (SELECT FROM latest l WHERE l.site = %s AND l.series = t.s)",
+            (site, recorded_at, *columns, site),
+        )
 
 
 @dataclass(frozen=True, slots=True)
