@@ -11,7 +11,7 @@ from typing import Final
 from edge.error import SpoolError
 
 SCHEMA_VERSION: Final = 2
-BUSY_S: Final = 2.0
+BUSY_S: Final = 0.5
 """So long a file that another program holds is waited for."""
 
 

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from adapters.contract.vocabulary import Lane
@@ -343,11 +344,13 @@ class Spool:
         for row in self._rows.values():
             if row.lane is Lane.TELEMETRY and row.held_bytes:
                 began = self._began[row.epoch]
-                aged = self._db.execute(
-                    "SELECT seq, rank, bytes FROM (SELECT seq, rank, bytes, mono_ms FROM item"
-                    " WHERE epoch = ? AND lane = ? ORDER BY seq LIMIT ?) WHERE mono_ms < ?",
-                    (row.epoch, row.lane, _AGED_AT_ONCE, began.mono_ms + limit - began.aged_ms),
+                oldest = self._db.execute(
+                    "SELECT mono_ms, seq, rank, bytes FROM item WHERE epoch = ? AND lane = 2"
+                    " ORDER BY seq LIMIT ?",
+                    (row.epoch, _AGED_AT_ONCE),
                 )
+                until_ms = began.mono_ms + limit - began.aged_ms
+                aged = (each[1:] for each in takewhile(lambda row, until=until_ms: row[0] < until, oldest))
                 drops += self._drop_rows(row, aged, MOST_AT_ONCE, TOO_OLD, now_us)
         return drops
 
