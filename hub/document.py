@@ -22,6 +22,7 @@ MAX_PARTS: Final = 1_000_000
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _MAX_SHOWN: Final = 80
+_SECRETS: Final = frozenset({"password", "secret"})
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -134,10 +135,22 @@ def parse_document(document: Any, model: type[_Model], file: Path) -> tuple[_Mod
     except ValidationError as error:
         return None, [
             fault(
-                file, _field(detail["loc"]), _words(detail["type"], detail["msg"]), _at(document, detail["loc"])
+                file,
+                _field(detail["loc"]),
+                _words(detail["type"], detail["msg"]),
+                _veil(_at(document, detail["loc"]), detail["loc"][-1] if detail["loc"] else ""),
             )
             for detail in error.errors(include_url=False)
         ]
+
+
+def _veil(value: Any, name: object = "") -> Any:
+    """The value as it may be shown: what is secret by its name stays out of faults, which end in logs."""
+    if isinstance(value, dict):
+        return {key: _veil(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_veil(each) for each in value]
+    return "…" if name in _SECRETS and value is not None else value
 
 
 def fault(file: Path, field: str, message: str, value: Any = None) -> str:

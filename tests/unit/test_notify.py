@@ -8,6 +8,7 @@ import ipaddress
 import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 from hub.notify.address import AddressRefused, is_allowed, is_public, resolve
 from hub.notify.channels.webhook import Webhook, sign, write_body
 from hub.notify.outcome import DELIVERED, PARK_AFTER, PROBE_DELAY, Outcome, Result, Verdict, judge
-from hub.settings import HubSettings, WebhookSettings
+from hub.settings import HubSettings, WebhookSettings, check_hub
 from hub.store.reader import ReaderState
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -178,3 +179,18 @@ def test_a_row_that_is_refused_thrice_is_passed_over_and_silence_is_no_refusal()
         assert verdict is Verdict.WAIT
     verdict, state = judge(state, 8, REFUSED, NOW)
     assert (verdict, state) == (Verdict.PASS_OVER, replace(START, seq=8))
+
+
+@pytest.mark.parametrize("changes", [{"secret": "hunter2"}, {"url": "http://example.org/"}])
+def test_a_fault_of_the_file_does_not_show_the_secret(tmp_path: Path, changes: dict[str, str]) -> None:
+    written = {"name": "x", "url": "https://example.org/", "secret": "hunter2 hunter2 hunter2", **changes}
+    document = {
+        "database": "postgresql://x/y",
+        "broker": {"host": "127.0.0.1"},
+        "sites": ["s"],
+        **dict.fromkeys(("profiles", "rules", "plans"), "."),
+        "webhooks": [written],
+    }
+    faults = check_hub(document, tmp_path / "hub.yaml")
+    assert any("webhooks[0]" in line for line in faults)
+    assert "hunter2" not in "\n".join(faults)
