@@ -17,11 +17,11 @@ from typing import Final
 from adapters.contract.error import WireError
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import KINDS, Lane
-from hub.clock import STEP, utc_now
+from hub.clock import utc_now
 from hub.dispatch.verdict import raise_unjudged
 from hub.domain.error import ActRefused, DataRefused, HubError
 from hub.intake.attempt import attempt
-from hub.intake.held import HeldSite, load_held
+from hub.intake.held import STEP, HeldSite, load_held
 from hub.intake.lane import Move, Step, decide
 from hub.intake.parcel import Notice, Parcel
 from hub.intake.run import RawItem, Run

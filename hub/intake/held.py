@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from hub.clock import STEP, steady_s
+from hub.clock import steady_s
 from hub.domain.judgement import Checkpoint, Input, Quiet, SiteModel, Verdict
 from hub.intake.drift import ClockWatch
 from hub.intake.parcel import Notice
@@ -24,6 +24,10 @@ from hub.store.history import last_position, load_consumed
 from hub.store.reading import load_series
 from hub.store.site import load_site_model
 
+STEP = timedelta(seconds=1)
+"""What a clock slews away by itself is no step."""
+PACE = 0.5
+"""How fast recorded time goes on while it is ahead of the clock: in order, and the clock catches up."""
 DRIFT = "device.clock_drift"
 OFFLINE = "edge.offline"
 
@@ -81,13 +85,13 @@ class HeldSite:
 
     def next_moment(self, now: datetime) -> datetime:
         """The hub's clock, but later than everything recorded at this site before: a recorded time
-        names its batch. Where what is recorded lies ahead of the clock (it was set back before this process
-        began), time goes on from there at its usual pace.
+        names its batch. Where what is recorded lies ahead of the clock (it was set back), time goes on from
+        there a little slower until the clock has caught up: what comes later is recorded later.
         """
         before, self._asked_s = self._asked_s, steady_s()
         least = self.recorded_at + timedelta(microseconds=1)
         if self.recorded_at - now > STEP:
-            least = max(least, self.recorded_at + timedelta(seconds=self._asked_s - before))
+            least = max(least, self.recorded_at + timedelta(seconds=PACE * (self._asked_s - before)))
         self.recorded_at = max(now, least)
         self.ahead = self.recorded_at - now
         return self.recorded_at
