@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Final
 
 from adapters.contract.vocabulary import Lane
@@ -344,24 +343,22 @@ class Spool:
         for row in self._rows.values():
             if row.lane is Lane.TELEMETRY and row.held_bytes:
                 began = self._began[row.epoch]
-                oldest = self._db.execute(
-                    "SELECT mono_ms, seq, rank, bytes FROM item WHERE epoch = ? AND lane = 2"
-                    " ORDER BY seq LIMIT ?",
-                    (row.epoch, _AGED_AT_ONCE),
-                )
-                until_ms = began.mono_ms + limit - began.aged_ms
-                aged = (each[1:] for each in takewhile(lambda row, until=until_ms: row[0] < until, oldest))
+                aged = self._read_aged(row.epoch, began.mono_ms + limit - began.aged_ms)
                 drops += self._drop_rows(row, aged, MOST_AT_ONCE, TOO_OLD, now_us)
         return drops
 
+    def _read_aged(self, epoch: int, until_ms: int) -> Iterator[tuple[int, int, bytes]]:
+        oldest = "SELECT mono_ms, seq, rank, bytes FROM item WHERE epoch = ? AND lane = 2 ORDER BY seq LIMIT ?"
+        for mono_ms, seq, rank, data in self._db.execute(oldest, (epoch, _AGED_AT_ONCE)):
+            if mono_ms >= until_ms:
+                return
+            yield seq, rank, data
+
     def _read_droppable(self, row: _Row) -> sqlite3.Cursor:
+        which = "SELECT seq, rank, bytes FROM item WHERE epoch = ? AND lane = 1 AND rank >= 2 ORDER BY seq"
         if row.lane is Lane.TELEMETRY:
-            sheddable = "SELECT seq, rank, bytes FROM item WHERE epoch = ? AND lane = 2 ORDER BY seq"
-        else:
-            sheddable = (
-                "SELECT seq, rank, bytes FROM item WHERE epoch = ? AND lane = 1 AND rank >= 2 ORDER BY seq"
-            )
-        return self._db.execute(sheddable, (row.epoch,))
+            which = "SELECT seq, rank, bytes FROM item WHERE epoch = ? AND lane = 2 ORDER BY seq"
+        return self._db.execute(which, (row.epoch,))
 
     def _drop_rows(
         self, row: _Row, items: Iterable[tuple[int, int, bytes]], needed_bytes: int, reason: str, now_us: int
