@@ -1,7 +1,7 @@
 """The settings of an edge on the wire: compressed and cut into parts that fit a frame, put together again.
 
-JSON of devices shrinks tenfold and more: 20 000 devices are 4.2 MB, 260 kB compressed, three parts. What the parts
-make is bounded before it is unpacked, so that a small message cannot fill an edge's memory.
+JSON of devices shrinks tenfold and more: 20 000 devices are 4.2 MB, 260 kB compressed, three parts. What the
+parts make is bounded before it is unpacked, so that a small message cannot fill an edge's memory.
 """
 
 from __future__ import annotations
