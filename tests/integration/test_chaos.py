@@ -20,8 +20,6 @@ KINDS = (
     "truncate_hub_broker",
     "cut_hub_database",
     "full_files",
-    "hub_clock",
-    "edge_clock",
     "restore_backup",
     "reinstall",
 )
