@@ -16,7 +16,7 @@ from hub.domain.error import StoreUnavailable
 from hub.jobs.chore import Chore
 from hub.store.database import Connection
 from hub.store.migration import layout_of
-from hub.store.rollup import Window, begin_rollups, full_minute, roll_up, rollup_standings
+from hub.store.rollup import Window, begin_rollups, full_minute, roll_up, rollup_standings, summarize_new
 
 _log: Final = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Rollups:
         self._looked_s = float("-inf")
         self._behind: list[Window] = []
         self._length = _FIRST
+        self._dense_until: datetime | None = None
+        """Up to here windows do not grow: somewhere before it lies more than one statement takes."""
 
     @property
     def behind(self) -> bool:
@@ -67,6 +69,8 @@ class Rollups:
             end = full_minute(standing.recorded, SETTLED_S)
             if mark < end:
                 self._behind.append(Window(standing.site, mark, end))
+        if self._behind:
+            summarize_new(connection)
 
     def _step(self, connection: Connection) -> int:
         """The next window of all sites that are behind."""
@@ -78,13 +82,17 @@ class Rollups:
         except StoreUnavailable:
             # Too much for one statement's time: less next time. A connection that is gone, or a window of one
             # batch that does not go, is for the runner.
-            length, self._length = self._length, max(_LEAST, self._length / 16)
+            length, self._length = self._length, max(_LEAST, self._length / 64)
+            self._dense_until = max(each.end for each in now)
             if connection.closed or length == _LEAST:
                 raise
             _log.warning("a window of %s was too much for one statement", length)
             self._behind = behind
             return 0
-        self._length = next_length(self._length, steady_s() - began_s)
+        length = next_length(self._length, steady_s() - began_s)
+        if self._dense_until is not None and max(each.end for each in now) >= self._dense_until:
+            self._dense_until = None
+        self._length = length if self._dense_until is None else min(length, self._length)
         self._behind = later
         return done
 
