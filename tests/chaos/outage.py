@@ -234,6 +234,7 @@ def _account(street: Street, size: Size, outcome: Outcome) -> None:
         "commands": ("SELECT count(*) FROM command", 0),
     }  # fmt: skip
     with street.connect() as connection:
+        connection.execute("SET work_mem = '256MB'")
         for what, (query, wanted) in checks.items():
             row = connection.execute(query).fetchone()
             found = int(row[0]) if row else 0
