@@ -89,8 +89,8 @@ _LIFE_SAFETY: Final = frozenset(
     {
         "panic.pressed", "panic.duress", "medical.requested", "fire.alarm", "fire.manual_call_point",
         "fire.fault", "fire.isolated", "gas.alarm", "co.alarm", "access.duress", "edge.offline",
-        "edge.spool_dropping", "edge.spool_failed", "lane.gap", "broker.offline", "store.unavailable", "hub.lost",
-        "screen.silent", "intake.unreadable", "rule.broken",
+        "edge.spool_dropping", "edge.spool_failed", "lane.gap", "broker.offline", "store.unavailable",
+        "hub.lost", "screen.silent", "intake.unreadable", "rule.broken",
     }
 )  # fmt: skip
 

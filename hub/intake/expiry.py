@@ -36,5 +36,8 @@ def judge_expiry(days: Mapping[str, float]) -> Notice:
     ending = {name: left for name, left in days.items() if left < WARN_DAYS}
     if not ending:
         return Notice(KIND, SUBJECT, False)
-    told: dict[str, str | int] = {"certificates": ", ".join(sorted(ending)), "days_left": int(min(ending.values()))}
+    told: dict[str, str | int] = {
+        "certificates": ", ".join(sorted(ending)),
+        "days_left": int(min(ending.values())),
+    }
     return Notice(KIND, SUBJECT, True, told)

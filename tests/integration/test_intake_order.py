@@ -29,7 +29,7 @@ KINDS = {
 
 
 def make_days(seed: int) -> dict[int, list[bytes]]:
-    """What two epochs of the edge hold, in order: what a device said last may come before what it said first."""
+    """What two epochs of the edge hold, in order: a device's last words may come before its first."""
     chance = random.Random(seed)
     began = now_us() - 50 * SECOND
     days: dict[int, list[bytes]] = {7: [], 8: []}
