@@ -76,8 +76,14 @@ class Wall:
         token = hub_app.setup_token(street.folder / "hub.yaml")
         person = {"token": token, "name": "wall", "display_name": "wall", "password": PASSWORD}
         self._client.post("/api/v1/setup", json=person).raise_for_status()
-        threading.Thread(target=self._read, name="wall", daemon=True).start()
+        self._thread = threading.Thread(target=self._read, name="wall", daemon=True)
+        self._thread.start()
         assert self._ready.wait(20.0), "the live stream gave no snapshot"
+
+    def close(self) -> None:
+        """When the hub has ended: so has the stream."""
+        self._thread.join(10.0)
+        self._client.close()
 
     def _read(self) -> None:
         with self._client.stream("GET", f"/api/v1/sites/{SITE}/live", timeout=None) as response:
@@ -120,6 +126,7 @@ def survive(size: Size, say: Callable[[str], None]) -> Outcome:
     """Run it whole; the street and its folder are gone afterwards."""
     outcome = Outcome()
     street = Street(size.school)
+    wall: Wall | None = None
     try:
         street.start()
         street.hold("hub")
@@ -134,6 +141,8 @@ def survive(size: Size, say: Callable[[str], None]) -> Outcome:
         _account(street, size, outcome)
     finally:
         street.stop(keep=bool(os.environ.get("KEEP")))
+        if wall is not None:
+            wall.close()
     return outcome
 
 
