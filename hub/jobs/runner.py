@@ -12,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from hub import watchdog
 from hub.clock import resume_from, steady_s, utc_now
@@ -31,19 +31,32 @@ from hub.store.site import list_sites
 _log: Final = logging.getLogger(__name__)
 
 ROLE: Final = "chores"
+"""What people's lives wait for: escalations and deadlines, each second."""
+UPKEEP: Final = "upkeep"
+"""What the store needs and may take its time, on a connection and a thread of its own."""
 _BEAT_S: Final = 1.0
 _BACK_OFF_S: Final = (0.2, 2.0)
+_TURNS_S: Final = 60.0
+"""No chore takes so long at a time; a loop that does not turn for longer hangs."""
+_STOP_S: Final = 3.0
 
 
 class Runner:
-    """Runs each chore when it is due, in the given order."""
+    """Runs each chore of one role when it is due, in the given order."""
 
-    def __init__(self, database: str, chores: Sequence[Chore]) -> None:
+    def __init__(
+        self, database: str, chores: Sequence[Chore], role: str = ROLE, *, upkeep: Runner | None = None
+    ) -> None:
+        """`upkeep`: the runner beside this one, of whose work this one's liveness row tells, too."""
         self._database = database
+        self._role = role
+        self._upkeep = upkeep
         self._chores = chores
         self._due = dict.fromkeys((chore.name for chore in chores), 0.0)
         self._stopping = threading.Event()
         self._started_at = utc_now()
+        self.turned_s = steady_s()
+        """When its loop last turned: who hangs is seen by this."""
         self.done: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 
@@ -55,9 +68,9 @@ class Runner:
         """Work until stopped; a database that is away is waited for."""
         delay_s, away = _BACK_OFF_S[0], False
         while not self._stopping.is_set():
-            watchdog.pet()
+            self._turn()
             try:
-                connection = connect(self._database, application="sanfang chores")
+                connection = connect(self._database, application=f"sanfang {self._role}")
             except StoreUnavailable as error:
                 if not away:
                     _log.warning("the database is away: %s", error)
@@ -93,23 +106,60 @@ class Runner:
                 _log.exception("%s failed; it is tried again in %g s", chore.name, chore.every_s)
         save_liveness(
             connection,
-            ROLE,
+            self._role,
             [""],
             started_at=self._started_at,
             at=now,
-            detail={"pid": os.getpid(), "done": dict(self.done), "failed": dict(self.failed)},
+            detail=self._tell(),
         )
 
     def _work_connected(self, connection: Connection) -> None:
-        while not hold_role(connection, ROLE):
-            watchdog.pet()
+        while not hold_role(connection, self._role):
+            self._turn()
             if self._stopping.wait(_BEAT_S):
                 return
         while not self._stopping.is_set():
-            watchdog.pet()
+            self._turn()
             began_s = steady_s()
             self.step(connection, utc_now(), began_s)
             self._stopping.wait(max(0.05, _BEAT_S - (steady_s() - began_s)))
+
+    def _tell(self) -> dict[str, Any]:
+        done, failed = dict(self.done), dict(self.failed)
+        if self._upkeep is not None:
+            done |= self._upkeep.done
+            failed |= self._upkeep.failed
+        return {"pid": os.getpid(), "done": done, "failed": failed}
+
+    def _turn(self) -> None:
+        self.turned_s = steady_s()
+
+
+class _Beside:
+    """The upkeep in a thread beside the chores. The process's watchdog hears of both: either may hang."""
+
+    def __init__(self, main: Runner, upkeep: Runner) -> None:
+        self._main, self._upkeep = main, upkeep
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=upkeep.run, name=UPKEEP, daemon=True),
+            threading.Thread(target=self._watch, name="watch", daemon=True),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._upkeep.stop()
+        for thread in self._threads:
+            thread.join(_STOP_S)
+
+    def _watch(self) -> None:
+        while not self._over.wait(_BEAT_S):
+            if steady_s() - min(self._main.turned_s, self._upkeep.turned_s) < _TURNS_S:
+                watchdog.pet()
 
 
 class Companion(Protocol):
@@ -125,10 +175,13 @@ class Companion(Protocol):
 def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> int:
     """Run the chores until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
     book = load_book(settings.rules, settings.plans)
-    runner = Runner(
+    upkeep = Runner(
         settings.database,
-        (deadline_chore(book), partitioning.CHORE, rollup_chore(), retention_chore(settings.retention.kept)),
+        (partitioning.CHORE, rollup_chore(), retention_chore(settings.retention.kept)),
+        UPKEEP,
     )
+    runner = Runner(settings.database, (deadline_chore(book),), upkeep=upkeep)
+    companions = (_Beside(runner, upkeep), *companions)
 
     def leave(_number: int, _frame: object) -> None:
         runner.stop()
