@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hub.domain.error import ConfigurationError
 
-MAX_DOCUMENT_BYTES: Final = 4_000_000
+MAX_DOCUMENT_BYTES: Final = 16_000_000
 MAX_DEPTH: Final = 64
 MAX_PARTS: Final = 1_000_000
 _PLACEHOLDER: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?::-([^}]*))?\}")
