@@ -298,7 +298,7 @@ class Uplink:
             now = self._clock.monotonic_ms()
             present = send.epoch in self._own_epochs
             ages = [max(0, now - at) if present else AGE_UNKNOWN for at in run.mono_ms]
-            kind, payload = encode_items(Items(self._clock.now_us(), ages, run.items))
+            kind, payload = encode_items(Items(self._clock.now_us(), ages, run.items, now - self._started))
             count, last, size = len(run.items), run.last, sum(map(len, run.items))
         else:
             count = min(run.count, send.last_assigned - run.first + 1)

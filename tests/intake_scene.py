@@ -158,9 +158,19 @@ def frame(
     return seal(header, payload, derive_key(secret, 1))
 
 
-def items_frame(lane: Lane, first: int, items: Sequence[bytes], *, age_ms: int = 0, **more: Any) -> bytes:
-    """A lane message of encoded items."""
-    payload = encode_payload(Items(now_us(), [age_ms] * len(items), list(items)))
+def items_frame(
+    lane: Lane,
+    first: int,
+    items: Sequence[bytes],
+    *,
+    age_ms: int = 0,
+    sent_at: int | None = None,
+    uptime_ms: int = -1,
+    **more: Any,
+) -> bytes:
+    """A lane message of encoded items, sent now unless `sent_at` (µs, the edge's clock) says otherwise."""
+    at = now_us() if sent_at is None else sent_at
+    payload = encode_payload(Items(at, [age_ms] * len(items), list(items), uptime_ms))
     return frame(Type.ITEMS, payload, lane=lane, first=first, count=len(items), **more)
 
 

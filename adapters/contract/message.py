@@ -155,11 +155,15 @@ class ReadingColumns:
 class Items(msgspec.Struct, array_like=True, frozen=True):
     """Payload of an ITEMS message: per item its age in ms at sending (monotonic within the
     edge's epoch; `AGE_UNKNOWN` for items of an older epoch) and its encoded bytes.
+
+    `uptime_ms` is the heartbeat's, at `sent_at`: held against the last heartbeat it tells by how much the
+    edge's clock was set since, however long the message was on its way. Negative: not said.
     """
 
     sent_at: int
     ages_ms: list[int]
     items: list[bytes]
+    uptime_ms: int = -1
 
 
 class Tombstone(msgspec.Struct, array_like=True, frozen=True):

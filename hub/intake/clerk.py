@@ -21,6 +21,7 @@ from hub.clock import utc_now
 from hub.dispatch.verdict import raise_unjudged
 from hub.domain.error import ActRefused, DataRefused, HubError
 from hub.intake.attempt import attempt
+from hub.intake.clock import ClockSight, offset_at
 from hub.intake.held import STEP, HeldSite, load_held
 from hub.intake.lane import Move, Step, decide
 from hub.intake.parcel import Notice, Parcel
@@ -79,13 +80,15 @@ class Outcome:
 class Clerk:
     """Everything that the worker writes goes through here, over its one dedicated connection."""
 
-    def __init__(self, connection: Connection, court: Court, offsets: Callable[[Sender], int | None]) -> None:
+    def __init__(
+        self, connection: Connection, court: Court, sights: Callable[[Sender], ClockSight | None]
+    ) -> None:
         self.connection = connection
         self.court = court
         self.sites: dict[str, HeldSite] = {}
         self.counts: Counter[str] = Counter()
         """What was done since this connection: items, duplicates, gaps, quarantined, unjudged."""
-        self._offsets = offsets
+        self._sights = sights
 
     def hold(self, site: str, now: datetime) -> HeldSite:
         """Load a site that this connection holds, or load it anew."""
@@ -353,12 +356,11 @@ class Clerk:
         return retries
 
     def _origin(self, run: Run, raw: RawItem, now: datetime) -> Origin:
-        known = self._offsets(run.sender)
-        offset = run.offset_us if known is None else known
+        offset = offset_at(self._sights(run.sender), run.sight)
         ahead = self.sites[run.sender.site].ahead
         if ahead > STEP:
             # Edges are measured by the clock, but what they say is ordered by what the site has recorded.
-            offset = (offset or 0) - ahead // timedelta(microseconds=1)
+            offset -= ahead // timedelta(microseconds=1)
         return Origin(run.sender.edge, run.epoch, run.lane, raw.sequence, run.age_ms(raw, now), offset)
 
 

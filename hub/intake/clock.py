@@ -18,6 +18,8 @@ from adapters.contract.message import LATE_AFTER_MS
 from hub.domain.moment import microseconds, moment_of
 
 TOLERANCE_US: Final = 5_000_000
+RESTARTED_US: Final = 120_000_000
+"""An edge's steady clock that is further than any way's delay from where it should be began anew."""
 _LEAST: Final = microseconds(datetime(1, 1, 2, tzinfo=UTC))
 _MOST: Final = microseconds(datetime(9999, 12, 30, tzinfo=UTC))
 
@@ -42,6 +44,36 @@ class EventTime:
     drift: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class ClockSight:
+    """An edge's clock as one message shows it: `offset_us` is the edge's clock at sending less the hub's at
+    arrival (so it is too low by the way's delay), `uptime_ms` its process's steady clock at sending (negative:
+    not said), `heard_us` the hub's clock at arrival.
+    """
+
+    offset_us: int
+    uptime_ms: int
+    heard_us: int
+
+
+def offset_at(heartbeat: ClockSight | None, message: ClockSight) -> int:
+    """The edge's clock less the hub's when it sent a message: the last heartbeat's, and what the clock was
+    set by since. That is the time between the two by the edge's clock less that by its steady clock; a
+    delay on the way has no part in it. Where the process was started anew meanwhile the message's own
+    offset is all that is known.
+    """
+    if heartbeat is None:
+        return message.offset_us
+    if message.uptime_ms < 0:
+        return heartbeat.offset_us
+    ran_us = (message.uptime_ms - heartbeat.uptime_ms) * 1000
+    heard_us = message.heard_us - heartbeat.heard_us
+    if abs(ran_us - heard_us) > RESTARTED_US:
+        return message.offset_us
+    # The edge's clock at either sending is the offset and the hub's time at arrival.
+    return message.offset_us + heard_us - ran_us
+
+
 def is_late(age_ms: int) -> bool:
     """Late evidence raises alarms but does not act (invariant 9): over a minute old, or of unknown age."""
     return age_ms < 0 or age_ms > LATE_AFTER_MS
@@ -52,7 +84,9 @@ def edge_time(edge_at: int, age_ms: int, recorded_at: int, offset_us: int | None
     (`offset_us`: the edge's clock less the hub's, None where it is not known).
     """
     said = min(max(edge_at, _LEAST), _MOST)
-    if said == edge_at and (offset_us is None or abs(offset_us) <= TOLERANCE_US):
+    # What is dated in the future was taken in by a clock that is off, whatever it is by now.
+    off = said != edge_at or said > recorded_at + TOLERANCE_US
+    if not off and (offset_us is None or abs(offset_us) <= TOLERANCE_US):
         return EdgeTime(edge_at, 0, False)
     if age_ms >= 0:
         meant = recorded_at - age_ms * 1000

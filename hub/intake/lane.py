@@ -63,3 +63,17 @@ class Throttle(Generic[Key]):
     def forget(self, key: Key) -> None:
         """Let the key pass at once next time."""
         self._passed.pop(key, None)
+
+
+def follows_in_lane(event: str, before: str) -> bool:
+    """Was an event taken in later than another, by their ids (`edge/epoch/lane/sequence/ordinal`)? Only of
+    events of one lane and epoch that can be said.
+    """
+    lane, place = _place_of(event)
+    lane_before, place_before = _place_of(before)
+    return lane == lane_before and place > place_before
+
+
+def _place_of(event: str) -> tuple[list[str], tuple[int, ...]]:
+    *lane, sequence, ordinal = event.split("/")
+    return lane, (int(sequence), int(ordinal))

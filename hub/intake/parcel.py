@@ -60,6 +60,8 @@ class Parcel:
     """Readings that concern a rule; those that could change nothing are counted here and not fed."""
     stirred: set[SeriesKey] = field(default_factory=set)
     """Series of which readings are among the inputs: what comes behind them is fed, too."""
+    by_edge: set[str] = field(default_factory=set)
+    """Events that have their time from the edge, because their device gave none or a wrong one."""
     retold: set[str] = field(default_factory=set)
     """Events that an edge tells anew because we lost track: only where they change something are they news."""
     reflexes: list[ReflexDone] = field(default_factory=list)

@@ -11,6 +11,7 @@ from adapters.contract.message import Tombstone, Type
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
 from hub.domain.moment import microseconds
+from hub.intake.clock import ClockSight
 from hub.intake.gate import Message
 
 
@@ -48,11 +49,18 @@ class Run:
     items: tuple[RawItem, ...] = ()
     tombstone: Tombstone | None = None
     spoiled: Spoiled | None = None
+    uptime_ms: int = -1
+    """How long the edge's process ran at sending, by its steady clock; negative where it does not say."""
 
     @property
     def key(self) -> tuple[str, int, int]:
         """The lane's key among a site's cursors."""
         return (self.sender.edge, self.epoch, int(self.lane))
+
+    @property
+    def sight(self) -> ClockSight:
+        """What it shows of the edge's clock."""
+        return ClockSight(self.offset_us, self.uptime_ms, microseconds(self.arrived_at))
 
     def age_ms(self, item: RawItem, now: datetime) -> int:
         """How old an item is when it is taken: its age at sending and the time it has waited here since.
@@ -96,6 +104,7 @@ def open_run(message: Message) -> Run:
     return replace(
         run,
         offset_us=items.sent_at - microseconds(message.at),
+        uptime_ms=items.uptime_ms,
         items=tuple(
             RawItem(header.first + index, age_ms, data)
             for index, (age_ms, data) in enumerate(zip(items.ages_ms, items.items, strict=True))

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from adapters.contract.message import Heartbeat
-from hub.intake.clock import TOLERANCE_US
+from hub.intake.clock import TOLERANCE_US, ClockSight
 from hub.intake.held import DRIFT, OFFLINE
 from hub.intake.parcel import Notice
 
@@ -33,8 +33,8 @@ class EdgeWatch:
 
     edge: str
     heard_s: float | None = None
-    offset_us: int | None = None
-    """The edge's clock less the hub's, at its last heartbeat."""
+    sight: ClockSight | None = None
+    """The edge's clock, at its last heartbeat."""
     settings_applied: int | None = None
     settings_error: str = ""
     unverified: deque[float] = field(default_factory=lambda: deque(maxlen=UNVERIFIED_AFTER))
@@ -52,7 +52,7 @@ class EdgeWatch:
     def hear(self, heartbeat: Heartbeat, epoch: int, at_us: int, now_s: float) -> None:
         """A heartbeat came. One from an epoch that another had followed tells of a clone."""
         self.heard_s = now_s
-        self.offset_us = heartbeat.edge_at - at_us
+        self.sight = ClockSight(heartbeat.edge_at - at_us, heartbeat.uptime_ms, at_us)
         self.settings_applied = heartbeat.settings_version
         self.settings_error = heartbeat.settings_error
         if epoch in self._left:
@@ -76,9 +76,10 @@ class EdgeWatch:
             found.append(Notice(OFFLINE, self.device, True, {"silent_s": round(now_s - since)}))
         elif spoke_s is not None and now_s - spoke_s <= LOST_AFTER_S:
             found.append(Notice(OFFLINE, self.device, False))
-        if self.heard_s is not None and self.offset_us is not None:
-            seconds = round(self.offset_us / 1e6, 1)
-            found.append(Notice(DRIFT, self.device, abs(self.offset_us) > TOLERANCE_US, {"offset_s": seconds}))
+        if self.sight is not None:
+            offset_us = self.sight.offset_us
+            seconds = round(offset_us / 1e6, 1)
+            found.append(Notice(DRIFT, self.device, abs(offset_us) > TOLERANCE_US, {"offset_s": seconds}))
             error = self.settings_error[:200]
             told = {"error": error} if error else {}
             found.append(Notice("edge.settings_refused", self.device, bool(error), told))

@@ -9,7 +9,7 @@ came of it the site's turn is taken.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from hub.dispatch.verdict import apply_verdicts
 from hub.domain.judgement import ActInput, EventInput, Input, Verdict
 from hub.domain.moment import microseconds
 from hub.intake.held import DRIFT, HeldSite, MakeJudge
+from hub.intake.lane import follows_in_lane
 from hub.intake.parcel import JournalLine, Notice, Parcel
 from hub.rulebook.book import RuleBook
 from hub.store.checkpoint import save_checkpoints
@@ -83,6 +84,8 @@ def judge_first(held: HeldSite, parcel: Parcel, *, fed: bool = True) -> Judged:
     """
     if parcel.retold:
         _leave_out_known(held, parcel)
+    if parcel.by_edge:
+        _keep_lane_order(held, parcel)
     for device, behind_us in parcel.drift.items():
         wrong = held.clocks.judge(device, behind_us, microseconds(parcel.recorded_at))
         if wrong is not None:
@@ -258,6 +261,31 @@ def _leave_out_known(held: HeldSite, parcel: Parcel) -> None:
             active[key] = event.active
     parcel.events = [row for row in parcel.events if row.input.id not in known]
     parcel.inputs = [each for each in parcel.inputs if not (isinstance(each, EventInput) and each.id in known)]
+
+
+def _keep_lane_order(held: HeldSite, parcel: Parcel) -> None:
+    """What follows in a lane was taken in later. A change that has its time from the edge is therefore never
+    older than the one before it in the lane, though the edge's clock was set back between the two.
+    """
+    newest: dict[ConditionKey, tuple[str, datetime]] = {}
+    later: dict[str, EventInput] = {}
+    for number, row in enumerate(parcel.events):
+        event = row.input
+        if event.active is None:
+            continue
+        key = (event.device, event.address, event.kind)
+        known = held.conditions.get(key)
+        before = newest.get(key) or (None if known is None else (known.event, known.observed_at))
+        if before is not None and before[1] > event.observed_at:
+            if event.id not in parcel.by_edge or not follows_in_lane(event.id, before[0]):
+                continue
+            event = later[event.id] = replace(event, observed_at=before[1])
+            parcel.events[number] = replace(row, input=event, quality=int(Quality.UNCERTAIN))
+        newest[key] = event.id, event.observed_at
+    if later:
+        parcel.inputs = [
+            later.get(each.id, each) if isinstance(each, EventInput) else each for each in parcel.inputs
+        ]
 
 
 def _compare_conditions(held: HeldSite, parcel: Parcel) -> dict[ConditionKey, ConditionState]:

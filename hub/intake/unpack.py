@@ -207,6 +207,8 @@ def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, ev
         late=is_late(origin.age_ms),
         attributes=_attributes(event),
     )
+    if time.drift is not False and time.observed_at == edge.at:
+        parcel.by_edge.add(taken.id)
     if event.replayed and event.attributes.get(RETOLD) is True:
         parcel.retold.add(taken.id)
     parcel.inputs.append(taken)

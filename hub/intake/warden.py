@@ -16,6 +16,7 @@ from hub.clock import wall_now
 from hub.domain.judgement import Input, TickInput
 from hub.domain.moment import microseconds
 from hub.intake.clerk import Clerk
+from hub.intake.clock import ClockSight
 from hub.intake.exchange import Answer, answer_heartbeat, read_heartbeat
 from hub.intake.expiry import Expiry
 from hub.intake.gate import Doubt, Message, Refusal
@@ -86,10 +87,10 @@ class Warden:
         self._push_at: dict[Sender, float] = {}
         self.counts: Counter[str] = Counter()
 
-    def offset(self, sender: Sender) -> int | None:
-        """An edge's clock less the hub's in µs, where its heartbeat has told."""
+    def sight(self, sender: Sender) -> ClockSight | None:
+        """An edge's clock, where its heartbeat has shown it."""
         watch = self._watches.get(sender)
-        return None if watch is None else watch.offset_us
+        return None if watch is None else watch.sight
 
     def note_dropped(self, senders: Iterable[Sender], now_s: float) -> None:
         """These edges sent tombstones."""

@@ -123,7 +123,7 @@ class Worker:
                 limit_silence(connection)
                 for pace in self._paces.values():
                     pace.begin()
-                self._clerk = clerk = Clerk(connection, self._court, self._warden.offset)
+                self._clerk = clerk = Clerk(connection, self._court, self._warden.sight)
                 self._gate.reload()
                 self._due = dict.fromkeys(self._due, 0.0)
                 self._asked.clear()

@@ -18,6 +18,7 @@ from adapters.contract.vocabulary import Lane, Quality
 from hub.domain.error import StoreUnavailable
 from hub.domain.judgement import EventInput, Input, ReadingInput, TickInput, Verdict
 from hub.intake.clerk import Clerk, Outcome
+from hub.intake.clock import ClockSight
 from hub.intake.gate import Gate, Message
 from hub.intake.inbox import Arrival
 from hub.intake.parcel import Parcel
@@ -59,8 +60,9 @@ class Hub:
     def __init__(self, dsn: str, make_engine: type[Engine] = Engine) -> None:
         self.connection = prepare_connection(connect(dsn, application="test"))
         court = Court(BOOK, lambda model: make_engine(BOOK, model))
-        self.clerk = Clerk(self.connection, court, lambda sender: None)
+        self.clerk = Clerk(self.connection, court, lambda sender: self.sight)
         self.clerk.hold(SITE, datetime.now(UTC))
+        self.sight: ClockSight | None = None
         self._gate = Gate(lambda: edge_keys(self.connection))
 
     def take(self, *frames: bytes, lane: Lane = Lane.ALARM, waited: timedelta = timedelta(0)) -> Outcome:
@@ -352,11 +354,37 @@ def test_an_older_change_of_a_condition_is_history(native: Hub) -> None:
     now = now_us()
     smoke = ("fire.alarm", "lab-smoke")
     native.alarms(1, [pack_event(event(*smoke, active=True, edge_at=now))])
-    native.alarms(2, [pack_event(event(*smoke, active=False, edge_at=now - 30 * SECOND))])
+    native.alarms(1, [pack_event(event(*smoke, active=False, edge_at=now - 30 * SECOND))], epoch=6)
     assert native.rows("SELECT active FROM condition WHERE kind = 'fire.alarm'") == [(True,)]
     assert native.events() == ["fire.alarm", "fire.alarm"]
     assert ("lab-smoke", "fire.alarm") in native.open_alarms()
     assert native.rows("SELECT active FROM alarm WHERE subject = 'lab-smoke'") == [(True,)]
+
+
+@pytest.mark.parametrize("set_back_s", [3, 20, 7_200])
+def test_what_follows_in_the_lane_is_newer_though_the_edges_clock_was_set_back(
+    native: Hub, set_back_s: int
+) -> None:
+    now, back = now_us(), set_back_s * SECOND
+    native.sight = ClockSight(0, 50_000, now)
+    door = ("door.forced", "gate-door")
+    native.alarms(1, [pack_event(event(*door, active=True, edge_at=now))], sent_at=now, uptime_ms=50_000)
+    over = pack_event(event(*door, active=False, edge_at=now - back))
+    native.alarms(2, [over], sent_at=now - back, uptime_ms=50_000)
+    assert native.rows("SELECT active FROM condition WHERE kind = 'door.forced'") == [(False,)]
+    assert native.rows("SELECT active FROM alarm WHERE subject = 'gate-door'") == [(False,)]
+    begun, ended = native.rows("SELECT observed_at FROM events WHERE edge <> 'hub' ORDER BY sequence")
+    assert begun <= ended
+
+
+def test_changes_of_one_message_are_in_the_lanes_order_too(native: Hub) -> None:
+    now = now_us()
+    door = ("door.forced", "gate-door")
+    turns = [(True, 0), (False, 3), (True, 4), (False, 2)]
+    items = [pack_event(event(*door, active=is_open, edge_at=now - s * SECOND)) for is_open, s in turns]
+    native.alarms(1, items)
+    assert native.rows("SELECT active FROM condition WHERE kind = 'door.forced'") == [(False,)]
+    assert native.rows("SELECT active FROM alarm WHERE subject = 'gate-door'") == [(False,)]
 
 
 class Faulty(Engine):

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from adapters.contract.message import AGE_UNKNOWN
-from hub.intake.clock import edge_time, event_time, is_late, moment, moment_or_none, reading_times
+from hub.intake.clock import (
+    ClockSight,
+    edge_time,
+    event_time,
+    is_late,
+    moment,
+    moment_or_none,
+    offset_at,
+    reading_times,
+)
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -29,6 +38,31 @@ def test_an_edge_whose_clock_is_right_is_believed() -> None:
 def test_an_edge_whose_clock_is_off_is_corrected_by_age(offset: int) -> None:
     corrected = edge_time(NOW - 2 * SECOND + offset, 2_000, NOW, offset)
     assert (corrected.at, corrected.uncertain) == (NOW - 2 * SECOND, False)
+
+
+@pytest.mark.parametrize("step_s", [-7200, -20, 20, 7200])
+@pytest.mark.parametrize("delay_s", [0, 40])
+def test_a_clock_set_since_the_heartbeat_is_seen_and_a_delay_is_not_taken_for_it(
+    step_s: int, delay_s: int
+) -> None:
+    heartbeat = ClockSight(SECOND, 100_000, NOW)
+    sent = NOW + 8 * SECOND  # by the hub's clock
+    for step in (0, step_s * SECOND):
+        arrived = sent + delay_s * SECOND
+        message = ClockSight(sent + SECOND + step - arrived, 108_000, arrived)
+        assert offset_at(heartbeat, message) == SECOND + step
+
+
+def test_an_edge_begun_anew_or_never_heard_is_known_by_its_message_alone() -> None:
+    message = ClockSight(-3600 * SECOND, 2_000, NOW + 8 * SECOND)
+    assert offset_at(ClockSight(0, 500_000, NOW), message) == -3600 * SECOND
+    assert offset_at(None, message) == -3600 * SECOND
+    assert offset_at(ClockSight(7, 500_000, NOW), ClockSight(-40 * SECOND, -1, NOW)) == 7
+
+
+def test_what_is_dated_in_the_future_goes_by_its_age_though_the_clock_was_put_right_since() -> None:
+    assert edge_time(NOW + 3600 * SECOND, 2_000, NOW, 0).at == NOW - 2 * SECOND
+    assert edge_time(NOW + 5 * SECOND, 2_000, NOW, 0).at == NOW + 5 * SECOND
 
 
 def test_nothing_is_in_the_future_when_neither_clock_nor_age_can_be_believed() -> None:
