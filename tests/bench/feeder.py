@@ -94,11 +94,10 @@ class Feeder:
         return self._sources[group].make_item()
 
 
-async def run(config: Path, series: Path) -> None:
+async def run(config: Path, groups: dict[str, list[list[str]]]) -> None:
     configuration = load_configuration(config)
     edge = Edge(configuration, load_identity(configuration.data_dir), load_drivers(), SystemClock())
     await edge.start()
-    groups = json.loads(series.read_text(encoding="utf-8"))
     sources = {group: Source([tuple(key) for key in keys]) for group, keys in groups.items() if keys}
     feeder = Feeder(edge, sources)
     pace = asyncio.create_task(feeder.keep_rate())
@@ -121,4 +120,4 @@ def answer(document: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(run(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))))

@@ -92,8 +92,7 @@ class UplinkMachine(RuleBasedStateMachine):
         marks = [
             LaneMark(epoch, lane, len(items), self.cursors[epoch, lane])
             for (epoch, lane), items in self.spool.items()
-            if epoch >= self.epoch - 1
-            or any(self.cursors[epoch, x] < len(self.spool[epoch, x]) for x in Lane)
+            if epoch >= self.epoch - 1 or any(self.cursors[epoch, x] < len(self.spool[epoch, x]) for x in Lane)
         ]
         self.window = Window(self.epoch, marks, LIMITS)
         self.connected = False

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 EVERY_S = 0.002
 
@@ -39,14 +40,13 @@ def _sample(target: int | None, into: str) -> None:
         counts[f"{name}:{frame.f_code.co_name}{' (database)' if waits else ''}"] += 1
         if time.monotonic() - written > 1.0:
             written = time.monotonic()
-            with open(into + ".part", "w") as file:
-                json.dump(counts, file)
-            os.replace(into + ".part", into)
+            part = Path(into + ".part")
+            part.write_text(json.dumps(counts), encoding="utf-8")
+            part.replace(into)
 
 
 if "SANFANG_SAMPLES" in os.environ:
-    with open("/proc/self/cmdline", "rb") as command:
-        words = command.read().split(b"\0")
+    words = Path("/proc/self/cmdline").read_bytes().split(b"\0")
     if b"--only" in words and b"worker" in words:
         threading.Thread(
             target=_sample, args=(threading.main_thread().ident, os.environ["SANFANG_SAMPLES"]), daemon=True
