@@ -32,6 +32,7 @@ from hub.store.account import (
     touch_session,
     use_setup_token,
 )
+from hub.store.area import EVERY_SITE, NO_SITE
 from hub.store.database import Connection, Pool, borrow, site_turn, transaction
 from hub.store.journal import append_journal
 from hub.store.site import list_sites
@@ -118,13 +119,13 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
     if fault:
         raise InvalidAct(f"password: {fault}")
     keys = [f"address:{place.address}"]
-    with borrow(pool) as connection:
+    with borrow(pool, NO_SITE) as connection:
         if has_accounts(connection):
             raise ActRefused("set-up is done; log in")
         _count_attempt(connection, keys, now)
     password_hash = hash_password(first.password)
     account = f"a-{secrets.token_hex(8)}"
-    with borrow(pool) as connection, transaction(connection):
+    with borrow(pool, EVERY_SITE) as connection, transaction(connection):
         sites = _take_turns(connection)
         lock_setup(connection)
         if has_accounts(connection):
@@ -149,14 +150,14 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
 def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) -> OpenedSession:
     """Open a session. Raises WrongPassword, TooManyAttempts."""
     account_key, address_key = f"account:{name.lower()[:100]}", f"address:{place.address}"
-    with borrow(pool) as connection:
+    with borrow(pool, NO_SITE) as connection:
         _count_attempt(connection, [account_key, address_key], now)
         account = find_account(connection, name)
     # No connection is held while the hash is computed.
     fits, renewed = verify_password(password[:MAX_LENGTH], account["password_hash"] if account else None)
     if not fits or account is None:
         raise WrongPassword("name and password do not fit together")
-    with borrow(pool) as connection, transaction(connection):
+    with borrow(pool, EVERY_SITE) as connection, transaction(connection):
         sites = _take_turns(connection)
         forgive(connection, account_key, address_key)
         if renewed:
@@ -166,7 +167,7 @@ def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) ->
 
 def who_asks(pool: Pool, token: str, now: datetime) -> SessionRow:
     """The session of a token; raises NotLoggedIn."""
-    with borrow(pool) as connection:
+    with borrow(pool, NO_SITE) as connection:
         row = find_session(connection, _hash(token), now)
         if row is None:
             raise NotLoggedIn("log in")
@@ -177,7 +178,7 @@ def who_asks(pool: Pool, token: str, now: datetime) -> SessionRow:
 
 def log_out(pool: Pool, session: SessionRow, now: datetime) -> None:
     """End a session, journaled."""
-    with borrow(pool) as connection, transaction(connection):
+    with borrow(pool, EVERY_SITE) as connection, transaction(connection):
         sites = _take_turns(connection)
         if end_session(connection, session.session_hash, now):
             _journal(connection, sites, session.account, "session.closed", {"station": session.station}, now)

@@ -95,7 +95,7 @@ class Desk:
             reason=reason,
             parameters=parameters,
         )
-        with borrow(self.here.pool) as connection, transaction(connection):
+        with borrow(self.here.pool, [site]) as connection, transaction(connection):
             site_turn(connection, site)
             if self.key is not None:
                 given = find_answer(connection, self.asker.account, self.key, self.request)

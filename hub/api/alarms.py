@@ -77,7 +77,7 @@ def get_alarms(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> AlarmList:
     """Open alarms, the most urgent first; or the newest of all."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = (
             open_alarms(connection, words.site)
             if state == "open"
@@ -89,7 +89,7 @@ def get_alarms(
 @router.get("/{alarm}", operation_id="getAlarm", responses=FAULTS)
 def get_alarm(here: Here, words: AtSite, alarm: AlarmNumber) -> AlarmDetail:
     """One alarm, what it rests on, and what became of it."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         view = read_alarm(connection, words, alarm).alarm
         evidence = evidence_of(connection, words.site, alarm)
         journal = journal_of(connection, words.site, f"alarm:{alarm}")

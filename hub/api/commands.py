@@ -34,7 +34,7 @@ class CommandBody(Body):
 @router.get("", operation_id="listCommands", responses=FAULTS)
 def get_commands(here: Here, words: AtSite, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> CommandList:
     """The newest commands."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = newest_commands(connection, words.site, limit)
     return CommandList(commands=[command_view(row, words) for row in rows])
 

@@ -41,7 +41,7 @@ class EventList(View):
 @router.get("/devices", operation_id="listDevices", responses=FAULTS)
 def get_devices(here: Here, words: AtSite) -> DeviceList:
     """Every device with its state, conditions and newest values."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = device_rows(connection, words.site)
     return DeviceList(devices=device_views(rows, words, utc_now()))
 
@@ -50,7 +50,7 @@ def get_devices(here: Here, words: AtSite) -> DeviceList:
 def get_device(here: Here, words: AtSite, device: Annotated[Line, Path()]) -> DeviceDetail:
     """One device, and what it said in the last day."""
     now = utc_now()
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         views = device_views(device_rows(connection, words.site, [device]), words, now, [device])
         if not views:
             raise NotFound("there is no such device")
@@ -72,6 +72,6 @@ def get_events(
 ) -> EventList:
     """Events recorded in [from, to), by default of the last day; the newest first."""
     span = read_time(since, to, utc_now(), ahead=AHEAD, longest=MAX_SPAN)
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = find_events(connection, words.site, span=span, device=device, kind=kind, limit=limit)
     return EventList(events=[event_view(row, words) for row in rows])

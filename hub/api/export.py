@@ -122,6 +122,6 @@ async def _begin_records(
 
 
 def _find_series(here: Context, words: SiteWords, asked: Filter) -> list[tuple[int, str, str, str, str]]:
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         found = find_asked(connection, words, asked, MOST_SERIES)
     return [(*each, POINTS.get(each[3], ("", ""))[1]) for each in found]

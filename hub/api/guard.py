@@ -48,7 +48,7 @@ def _site(_asker: Asker, here: Here, site: Annotated[str, Path(max_length=63)]) 
     # The session comes first: a stranger does not learn which sites there are.
     if not NAME.fullmatch(site):
         raise NotFound("there is no such site")
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [site]) as connection:
         return here.names.get(connection, site)
 
 

@@ -60,7 +60,7 @@ def get_hazards(
 ) -> HazardList:
     """Open hazards, major ones first; or the newest of all."""
     now = utc_now()
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = (
             open_hazards(connection, words.site)
             if state == "open"
@@ -72,7 +72,7 @@ def get_hazards(
 @router.get("/{hazard}", operation_id="getHazard", responses=FAULTS)
 def get_hazard(here: Here, words: AtSite, hazard: HazardNumber) -> HazardDetail:
     """One hazard and what became of it."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         view = read_hazard(connection, words, hazard).hazard
         journal = journal_of(connection, words.site, f"hazard:{hazard}")
     return HazardDetail(hazard=view, journal=[journal_view(row, words) for row in journal])

@@ -64,7 +64,7 @@ def get_incidents(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> IncidentList:
     """Running incidents with their steps; or the newest of all."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = (
             open_incidents(connection, words.site)
             if state == "open"
@@ -76,7 +76,7 @@ def get_incidents(
 @router.get("/incidents/{incident}", operation_id="getIncident", responses=FAULTS)
 def get_incident(here: Here, words: AtSite, incident: IncidentNumber) -> IncidentAnswer:
     """One incident."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         return read_incident(connection, words, incident)
 
 

@@ -61,7 +61,7 @@ class LatestAnswer(View):
 def get_latest(here: Here, words: AtSite, asked: Asked) -> LatestAnswer:
     """The newest value of every point of a site, or of those asked for, in one call."""
     now = utc_now()
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = newest_values(
             connection,
             words.site,

@@ -25,6 +25,7 @@ from hub.api.picture import read_changes, read_snapshot, read_standing
 from hub.api.stream import Subscriber, write_event
 from hub.clock import utc_now
 from hub.domain.error import HubError, InvalidAct, NotFound
+from hub.store.area import EVERY_SITE
 from hub.store.database import borrow
 from hub.store.journal import head_seq, present_id
 from hub.store.view import site_names
@@ -53,7 +54,7 @@ def read_opening(here: Context, site: str, last_event_id: str | None) -> Opening
     """
     after = _read_last(site, last_event_id)
     now = utc_now()
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [site]) as connection:
         words = here.names.get(connection, site)
         known = after is not None and present_id(connection, site, after) == last_event_id
         if after is not None and known and head_seq(connection, site) - after <= REPLAY_LIMIT:
@@ -174,7 +175,7 @@ def find_live(
     here: Here, _asker: Asker, site: Annotated[str | None, Query(max_length=63)] = None
 ) -> RedirectResponse:
     """Where to follow a site: the one that is named, or the only one."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, EVERY_SITE) as connection:
         sites = [row["site"] for row in site_names(connection)]
     if site is None and len(sites) != 1:
         raise InvalidAct(f"site: is missing; use one of {', '.join(sites) or '(none yet)'}")

@@ -63,7 +63,7 @@ class ReaderList(View):
 def get_readers(here: Here, words: AtSite) -> ReaderList:
     """The journal's readers (the rules' own and every webhook), and the newest rows that were refused."""
     now = utc_now()
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = reader_rows(connection, words.site)
         letters = dead_letters(connection, words.site, limit=_LETTERS)
     return ReaderList(

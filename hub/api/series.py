@@ -125,7 +125,7 @@ def get_series(
     begin, end = read_time(since, to, now)
     zone = read_zone(time_zone, words)
     oldest = kept_since(here.settings.retention.kept, now)
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         series = find_asked(connection, words, asked, MOST_SERIES)
         name = (
             bucket
@@ -183,7 +183,7 @@ def get_readings(
     if not begin <= place < end:
         raise InvalidAct("cursor: does not belong to this time; ask with the same `from` and `to`")
     found: list[RawSeries] = []
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         series = find_asked(connection, words, asked, MOST_SERIES)
         room = limit
         while at < len(series) and room:

@@ -17,6 +17,7 @@ from hub.api.guard import COOKIE, Asker, address_of, set_cookie
 from hub.api.views import Fault, SessionView, SiteName, View
 from hub.clock import utc_now
 from hub.store.account import SessionRow, has_accounts
+from hub.store.area import EVERY_SITE, NO_SITE
 from hub.store.database import borrow
 from hub.store.view import site_names
 
@@ -48,7 +49,7 @@ class LoginBody(Body):
 @router.get("/setup", operation_id="getSetup")
 def get_setup(here: Here) -> SetupState:
     """Whether the first administrator is still to be made."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, NO_SITE) as connection:
         return SetupState(needed=not has_accounts(connection))
 
 
@@ -90,7 +91,7 @@ def _enter(here: Context, request: Request, response: Response, opened: OpenedSe
 
 
 def _session_view(here: Context, row: SessionRow) -> SessionView:
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, EVERY_SITE) as connection:
         sites = site_names(connection)
     return SessionView(
         account=row.account,

@@ -15,6 +15,7 @@ from hub.api.guard import Administrator, Asker, AtSite
 from hub.api.picture import read_snapshot
 from hub.api.views import JournalView, Moment, SiteName, Snapshot, View
 from hub.clock import utc_now
+from hub.store.area import EVERY_SITE
 from hub.store.database import borrow, site_turn, transaction
 from hub.store.journal import read_journal
 from hub.store.liveness import load_liveness, save_liveness
@@ -73,7 +74,7 @@ class ScreenBody(Body):
 @router.get("", operation_id="listSites", responses=FAULTS)
 def get_sites(here: Here, _asker: Asker) -> SiteList:
     """The sites that one may see."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, EVERY_SITE) as connection:
         rows = site_names(connection)
     return SiteList(sites=[SiteName(site=row["site"], name=text_of(row["name"], row["site"])) for row in rows])
 
@@ -81,7 +82,7 @@ def get_sites(here: Here, _asker: Asker) -> SiteList:
 @router.get("/{site}/overview", operation_id="getOverview", responses=FAULTS)
 def get_overview(here: Here, words: AtSite) -> Snapshot:
     """The whole picture with its cursor, as a live stream begins with it."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         return read_snapshot(connection, words, utc_now())[0]
 
 
@@ -93,7 +94,7 @@ def get_journal(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> JournalPage:
     """Every fact, in order."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = read_journal(connection, words.site, after=after, limit=limit)
     return JournalPage(rows=[journal_view(row, words) for row in rows], next=rows[-1]["seq"] if rows else after)
 
@@ -103,7 +104,7 @@ def get_quarantine(
     here: Here, words: AtSite, limit: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> QuarantineList:
     """Items that could not be taken, the newest first."""
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         rows = list_quarantine(connection, words.site, limit=limit)
     return QuarantineList(
         quarantine=[QuarantineView(**{**row, "payload": bytes(row["payload"]).hex()}) for row in rows]
@@ -115,7 +116,7 @@ def post_retry(
     here: Here, words: AtSite, asker: Administrator, quarantine: Annotated[Number, Path()]
 ) -> RetryAnswer:
     """Ask the site's worker to try an item again. For administrators."""
-    with borrow(here.pool) as connection, transaction(connection):
+    with borrow(here.pool, [words.site]) as connection, transaction(connection):
         site_turn(connection, words.site)
         seq = request_retry(connection, words.site, quarantine, actor=asker.account, at=utc_now())
     return RetryAnswer(quarantine=quarantine, seq=seq)
@@ -126,7 +127,7 @@ def post_screen(body: ScreenBody, here: Here, words: AtSite, asker: Asker) -> No
     """An operator's screen says that it is there, and whether it can be heard."""
     now = utc_now()
     process = f"screen:{body.station}"
-    with borrow(here.pool) as connection:
+    with borrow(here.pool, [words.site]) as connection:
         known = load_liveness(connection, process, words.site)
         save_liveness(
             connection,

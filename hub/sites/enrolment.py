@@ -117,7 +117,9 @@ def enrol_edge(pool: Pool, desk: Desk, ask: Ask, now: datetime) -> Grant:
     """
     if not is_nonce(ask.edge_nonce):
         raise InvalidAct(f"edge_nonce: is not base64 of {NONCE_BYTES} bytes")
-    with borrow(pool) as connection, transaction(connection):
+    if not NAME.fullmatch(ask.site):
+        raise NotInvited("the invitation is not known; make a new one with `sanfang edge invite`")
+    with borrow(pool, [ask.site]) as connection, transaction(connection):
         site_turn(connection, ask.site)
         row = load_invite(connection, ask.site, ask.invite)
         if row is None or row["edge"] != ask.edge:
@@ -159,7 +161,7 @@ def renew_certificate(pool: Pool, desk: Desk, ask: RenewalAsk, now: datetime) ->
     if not (NAME.fullmatch(ask.site) and NAME.fullmatch(ask.edge)):
         raise InvalidAct("site, edge: are no names")
     sender = Sender(ask.site, ask.edge)
-    with borrow(pool) as connection:
+    with borrow(pool, [ask.site]) as connection:
         key = edge_keys(connection).get((ask.site, ask.edge))
         if key is None or not fits(ask.prove(key.root_secret), ask.proof):
             raise NotEnrolled("the proof does not fit; enrol the edge anew with `sanfang edge invite`")

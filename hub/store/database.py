@@ -2,6 +2,9 @@
 
 Every transaction that writes a site's domain state begins with `site_turn`, and takes no row lock
 before it (design §4, "Taking turns"): so the worker and people's acts cannot deadlock.
+
+Every connection has an area (`area.py`): `borrow(pool, [site])` says whose rows the block may see, and what
+it did not say it does not see, whatever the query forgot. The pool takes the area off again at the return.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -18,6 +22,7 @@ from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from hub.domain.error import DataRefused, StoreUnavailable
+from hub.store.area import NO_SITE, SETTING, Area, write_area
 
 Connection = psycopg.Connection[TupleRow]
 Row = dict[str, Any]
@@ -57,15 +62,23 @@ class PatientConnection(psycopg.Connection[TupleRow]):
             raise psycopg.OperationalError(f"no answer within {self.patience_s:g} s") from None
 
 
-def connect(dsn: str, *, application: str) -> Connection:
-    """One connection of its own, in autocommit; transactions are opened by `transaction`.
+def connect(dsn: str, *, application: str, area: Area = NO_SITE) -> Connection:
+    """One connection of its own, in autocommit; transactions are opened by `transaction`. Its area lasts as
+    long as it does, and binds the roles that row security holds for (not the owner, not intake).
 
     Raises StoreUnavailable.
     """
     with _store_errors():
         connection = PatientConnection.connect(dsn, autocommit=True, application_name=application, **_KEEPALIVE)
         connection.execute("SET TIME ZONE 'UTC'")
+        if area is not NO_SITE:
+            set_area(connection, area)
         return connection
+
+
+def set_area(connection: Connection, area: Area) -> None:
+    """From now on the connection sees the rows of these sites."""
+    connection.execute("SELECT set_config(%s, %s, false)", (SETTING, write_area(area)))
 
 
 def _be_patient(connection: Connection, patience_s: float = _PATIENCE_S) -> None:
@@ -105,7 +118,7 @@ def limit_silence(connection: Connection) -> Connection:
 def open_pool(dsn: str, *, application: str, size: int) -> Pool:
     """A pool for people's requests: a statement may take 2 s, a lock 2 s, idling inside a
     transaction 1 s, so that nobody can hold a school's alarms up. Opens in the background: a
-    database that is away does not keep the program from starting.
+    database that is away does not keep the program from starting. `borrow` takes from it.
     """
     return ConnectionPool(
         dsn,
@@ -116,7 +129,8 @@ def open_pool(dsn: str, *, application: str, size: int) -> Pool:
         open=True,
         timeout=2.0,
         reconnect_timeout=0,
-        check=ConnectionPool.check_connection,
+        check=_enter_area,
+        reset=_leave_area,
         kwargs={
             "autocommit": True,
             "application_name": application,
@@ -129,11 +143,36 @@ def open_pool(dsn: str, *, application: str, size: int) -> Pool:
     )
 
 
+_wanted: ContextVar[str] = ContextVar("area", default="")
+"""The area that the connection being borrowed is to have: the pool checks each in its borrower's thread."""
+
+
+def _enter_area(connection: Connection) -> None:
+    # The pool's check whether the connection lives is an exchange anyway; so this costs none.
+    connection.execute("SELECT set_config(%s, %s, false)", (SETTING, _wanted.get()))
+
+
+def _leave_area(connection: Connection) -> None:
+    # In a thread of the pool's own, after the request has its answer. What cannot be reset is thrown away.
+    connection.execute("SELECT set_config(%s, '', false)", (SETTING,))
+
+
 @contextmanager
-def borrow(pool: Pool) -> Iterator[Connection]:
-    """A connection of the pool; raises StoreUnavailable."""
-    with _store_errors(), pool.connection() as connection:
-        yield connection
+def borrow(pool: Pool, area: Area) -> Iterator[Connection]:
+    """A connection of the pool that sees the rows of the area's sites, and no others: `[words.site]`, or
+    `EVERY_SITE` or `NO_SITE` of area.py. Raises StoreUnavailable.
+    """
+    token = _wanted.set(write_area(area))
+    try:
+        with _store_errors():
+            lent = pool.getconn()
+    finally:
+        _wanted.reset(token)
+    try:
+        with _store_errors(), lent:
+            yield lent
+    finally:
+        pool.putconn(lent)
 
 
 @contextmanager
@@ -185,9 +224,16 @@ def await_notices(connection: Connection, timeout_s: float) -> set[str]:
 
 
 def site_turn(connection: Connection, *sites: str) -> None:
-    """Take the turn of each site, in sorted order, until the transaction ends."""
+    """Take the turn of each site, in sorted order, until the transaction ends. A connection that sees every
+    site sees these alone until then: who has a school's turn cannot touch another's by mistake.
+    """
+    area = write_area(sites)
     for site in sorted(sites):
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (lock_number(f"turn:{site}"),))
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(%(lock)s), CASE WHEN current_setting(%(name)s, true) = '*'"
+            " THEN set_config(%(name)s, %(area)s, true) END",
+            {"lock": lock_number(f"turn:{site}"), "name": SETTING, "area": area},
+        )
 
 
 def hold_site(connection: Connection, site: str) -> bool:

@@ -68,7 +68,7 @@ def acting(dsn: str, people: int) -> Iterator[list[str]]:
             target = str(1 + (number * 7 + turns) % 20)
             wanted = Act(SITE, f"person-{number}", "desk", kind, target, "storm", {"words": "x"})
             try:
-                with borrow(pool) as connection, transaction(connection):
+                with borrow(pool, [SITE]) as connection, transaction(connection):
                     site_turn(connection, SITE)
                     apply_act(connection, wanted, at=utc_now(), book=book)
             except (ActRefused, NotFound):
