@@ -24,7 +24,7 @@ from hub.domain.command import (
     find_given,
     next_command_state,
 )
-from hub.domain.consequence import Consequence, OrderDevices
+from hub.domain.consequence import Consequence, GatherCommands, OrderDevices
 from hub.domain.error import ActRefused, InvalidAct
 from hub.domain.judgement import SendCommand
 from hub.domain.machine import IllegalTransition
@@ -33,11 +33,13 @@ from hub.store.command import (
     commands_at,
     find_actuator,
     find_command,
+    find_commands,
     fire_active,
     insert_command,
     overdue_commands,
     save_command,
 )
+from hub.store.incident import incident_of
 from hub.store.turn import Turn
 from hub.store.zone import building_of, zones_below
 
@@ -102,6 +104,8 @@ def record_reflex(turn: Turn, done: ReflexDone) -> None:
         # From now: its result follows in the same lane, however long ago it happened.
         expires_at=turn.at + REFLEX_RESULT,
         reason=f"reflex {done.rule} at edge {done.edge}",
+        # Its event may have been judged before it was told: then the incident runs already.
+        incident=incident_of(turn.connection, turn.site, done.evidence),
     )
     for other in commands_at(turn.connection, turn.site, command.device, command.address):
         undone = other.kind in OPPOSITE.get(command.kind, ()) and other.precedence > command.precedence
@@ -119,6 +123,15 @@ def record_reflex(turn: Turn, done: ReflexDone) -> None:
         evidence=list(done.evidence),
         edge=done.edge,
     )
+
+
+def gather_commands(turn: Turn, gathering: GatherCommands) -> None:
+    """Mark commands as the incident's, unless they belong to one; ids that nobody ordered are passed."""
+    for command in find_commands(turn.connection, turn.site, gathering.commands):
+        if command.incident is None:
+            gathered = replace(command, incident=gathering.incident)
+            save_command(turn.connection, gathered)
+            _journal(turn, "command.gathered", gathered)
 
 
 def order_devices(turn: Turn, order: OrderDevices) -> list[Command]:

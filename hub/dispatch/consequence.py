@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from hub.alarms.desk import clear_alarm, escalate_alarms, gather_alarms, raise_alarm
-from hub.commands.desk import order_devices, send_command
+from hub.commands.desk import gather_commands, order_devices, send_command
 from hub.dispatch.broken import broken_alarm
-from hub.domain.consequence import Consequence, GatherAlarms, OrderDevices, SuspendDrills
+from hub.domain.consequence import Consequence, GatherAlarms, GatherCommands, OrderDevices, SuspendDrills
 from hub.domain.error import HubError
 from hub.domain.judgement import (
     ClearAlarm,
@@ -100,6 +100,9 @@ class _Dispatcher:
                 return suspend_drills(turn, thing)
             case GatherAlarms():
                 gather_alarms(turn, thing)
+                return []
+            case GatherCommands():
+                gather_commands(turn, thing)
                 return []
             case OrderDevices():
                 turn.write()

@@ -25,6 +25,14 @@ class GatherAlarms:
 
 
 @dataclass(frozen=True, slots=True)
+class GatherCommands:
+    """These commands, as far as there are such, belong to the incident."""
+
+    incident: int
+    commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OrderDevices:
     """A step's order, to every fitting device in the incident's zone (or the whole site)."""
 
@@ -40,4 +48,4 @@ class OrderDevices:
     reason: str
 
 
-Consequence = Verdict | SuspendDrills | GatherAlarms | OrderDevices
+Consequence = Verdict | SuspendDrills | GatherAlarms | GatherCommands | OrderDevices

@@ -181,6 +181,9 @@ class OpenIncident:
     """(subject, condition) of the alarms that the incident gathers."""
     verified: bool = False
     """The panel's own start or two independent devices: automatic releases are allowed."""
+    commands: tuple[str, ...] = ()
+    """Ids of the rule's own orders by the same evidence: whoever gave them, the hub or an edge's reflex, they
+    belong to the incident."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from hub.domain.command import Precedence
-from hub.domain.consequence import Consequence, GatherAlarms, OrderDevices, SuspendDrills
+from hub.domain.consequence import Consequence, GatherAlarms, GatherCommands, OrderDevices, SuspendDrills
 from hub.domain.incident import (
     Incident,
     IncidentAction,
@@ -68,7 +68,7 @@ def open_incident(turn: Turn, verdict: OpenIncident, plan: Plan, duty: Duty) -> 
     if verdict.automatic:
         consequences.append(SuspendDrills(cause=f"incident:{incident.incident}"))
         consequences += notify_ready(turn, incident, duty)
-    return consequences
+    return consequences + _orders_by(incident, verdict)
 
 
 def start_by_person(turn: Turn, plan: Plan, zone: str | None, duty: Duty, *, exercise: bool) -> Incident:
@@ -179,7 +179,7 @@ def expire_due_steps(turn: Turn, limit: int) -> tuple[list[IncidentStep], list[C
 def _join(turn: Turn, incident: Incident, verdict: OpenIncident, duty: Duty) -> list[Consequence]:
     consequences: list[Consequence] = [GatherAlarms(incident.incident, verdict.alarms)]
     if not verdict.automatic:
-        return consequences  # old news: evidence, but it starts and releases nothing
+        return consequences + _orders_by(incident, verdict)  # old news: it starts and releases nothing
     joined = incident
     if verdict.verified and not incident.verified:
         joined = replace(joined, verified=True)
@@ -193,7 +193,7 @@ def _join(turn: Turn, incident: Incident, verdict: OpenIncident, duty: Duty) -> 
     elif incident.state is IncidentState.CONTAINED:
         joined = replace(joined, state=next_incident_state(incident.state, IncidentAction.FLARE_UP))
     if joined == incident:
-        return consequences
+        return consequences + _orders_by(incident, verdict)
     save_incident(turn.connection, joined)
     facts: dict[str, Any] = {"rule": verdict.rule.rule, "evidence": [verdict.evidence.id]}
     if joined.state is not incident.state:
@@ -205,7 +205,14 @@ def _join(turn: Turn, incident: Incident, verdict: OpenIncident, duty: Duty) -> 
     consequences += notify_ready(turn, joined, duty)
     if joined.verified is not incident.verified:
         consequences += release_held(turn, joined)
-    return consequences
+    return consequences + _orders_by(incident, verdict)
+
+
+def _orders_by(incident: Incident, verdict: OpenIncident) -> list[Consequence]:
+    """What the rule ordered by the same evidence belongs to the incident, also where an edge's reflex did it.
+    Last: the plan's own orders take over what they find given.
+    """
+    return [GatherCommands(incident.incident, verdict.commands)] if verdict.commands else []
 
 
 def _store(turn: Turn, incident: Incident, plan: Plan) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from adapters.contract.command import derive_command
 from adapters.contract.vocabulary import Priority
 from hub.document import StrictModel
 from hub.domain.command import CLOSING, Precedence
@@ -217,6 +218,16 @@ class Verdicts:
             automatic=incident.automatic and finding.acting and not finding.late,
             alarms=alarms,
             verified=self._verifies,
+            commands=self._ordered(finding),
+        )
+
+    def _ordered(self, finding: Finding) -> tuple[str, ...]:
+        """The ids of what the rule orders by this evidence, wherever it is judged."""
+        source, evidence = f"rule:{self._ref.rule}", finding.evidence.id
+        return tuple(
+            derive_command(source, self._ref.version, evidence, device, address, command.kind)
+            for command in self._outcomes.commands
+            for device, address in self._targets(command, finding)
         )
 
     def _zone(self, where: str, zone: str | None) -> str | None:

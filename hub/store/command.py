@@ -48,6 +48,17 @@ def find_command(connection: Connection, site: str, command: str) -> Command | N
     return None if row is None else read_command(row)
 
 
+def find_commands(connection: Connection, site: str, commands: Sequence[str]) -> list[Command]:
+    """Those of these commands that there are, in the order of their ids."""
+    rows = fetch_all(
+        connection,
+        "SELECT c.*, coalesce(d.edge, '') AS edge FROM command c LEFT JOIN device d USING (site, device)"
+        " WHERE c.site = %s AND c.command = ANY(%s) ORDER BY c.command",
+        (site, list(commands)),
+    )
+    return [read_command(row) for row in rows]
+
+
 def unanswered_commands(connection: Connection, site: str, at: datetime, limit: int) -> list[Command]:
     """Commands in time that no edge has answered, requested or sent: the highest rank first."""
     rows = fetch_all(

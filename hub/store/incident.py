@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Final
@@ -55,6 +56,16 @@ def find_running_incident(
         (site, plan, zone, exercise),
     )
     return None if row is None else read_incident(row)
+
+
+def incident_of(connection: Connection, site: str, events: Sequence[str]) -> int | None:
+    """The newest incident that gathered an alarm with one of these events as evidence."""
+    row = connection.execute(
+        "SELECT max(a.incident) FROM alarm_evidence e JOIN alarm a USING (site, alarm)"
+        " WHERE e.site = %s AND e.event = ANY(%s)",
+        (site, list(events)),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def running_drills(connection: Connection, site: str) -> list[Incident]:

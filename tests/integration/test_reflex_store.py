@@ -19,10 +19,13 @@ from hub.domain.moment import microseconds
 from hub.intake.parcel import Parcel
 from hub.intake.series import SeriesBook
 from hub.intake.unpack import Origin, find_reflex_fault, take_item
+from hub.rulebook.book import RuleBook, load_book
 from hub.rules.engine import Engine
+from hub.rules.outcome import CommandOutcome
 from hub.store.site import load_site_model
 from hub.store.turn import CHORES, Turn
-from tests.dispatching import SITE, School, kinds, make_school
+from hub.store.view import open_incidents
+from tests.dispatching import ROOT, SITE, School, kinds, make_school
 from tests.ruling import START, event
 
 SECOND_SIGN = event("fire.alarm", "lab-smoke", 20, True)
@@ -81,6 +84,53 @@ def test_what_the_edge_did_is_not_ordered_again_and_belongs_to_the_incident(scho
     assert len(school.commands()) == 3, "told again, nothing is new"
     assert hear(school, done().command, "confirmed")
     assert commands["siren", "reflex:fire-verified"].requested_at == START + timedelta(seconds=20)
+
+
+PRESS = event("panic.pressed", "gate-button", 20)
+
+
+def press_sounds_the_siren() -> RuleBook:
+    """The shipped book, with the one-key alarm's siren the one that this school has."""
+    book = load_book(ROOT / "rules", ROOT / "plans")
+    siren = CommandOutcome(kind="siren.on", device="siren")
+    rules = [
+        rule.model_copy(update={"commands": (siren,)}) if rule.rule == "panic-pressed" else rule
+        for rule in book.rules
+    ]
+    return RuleBook(tuple(rules), book.plans)
+
+
+@pytest.mark.parametrize("order", ["reflex first", "event first", "hub alone", "late"])
+def test_the_siren_of_a_press_belongs_to_its_incident(any_database: str, order: str) -> None:
+    make_school(any_database)
+    school = School(any_database, press_sounds_the_siren())
+    reflex = replace(done(evidence=PRESS.id), rule="panic-pressed", precedence=Precedence.SCHEDULE)
+    reflex = replace(reflex, command=derive_command("rule:panic-pressed", 1, PRESS.id, "siren", "", "siren.on"))
+    try:
+        if order in ("reflex first", "late"):
+            record(school, reflex)
+        school.feed(replace(PRESS, late=order == "late"), at_s=21)
+        if order == "event first":
+            record(school, reflex, at_s=22)
+        (incident,) = school.incidents()
+        (siren,) = [each for each in school.commands() if each.device == "siren"]
+        assert siren.command == reflex.command and siren.incident == incident.incident
+        view = open_incidents(school.connection, SITE)
+        assert [each["command"] for each in view.commands[incident.incident]] == [reflex.command]
+    finally:
+        school.close()
+
+
+def test_a_reflex_told_after_its_event_was_judged_late_is_the_incidents(any_database: str) -> None:
+    make_school(any_database)
+    school = School(any_database, press_sounds_the_siren())
+    try:
+        school.feed(replace(PRESS, late=True), at_s=100)
+        reflex = replace(done(evidence=PRESS.id), rule="panic-pressed")
+        record(school, reflex, at_s=101)
+        assert [each.incident for each in school.commands()] == [1], "the hub ordered nothing, the edge did"
+    finally:
+        school.close()
 
 
 def test_an_order_whose_reflex_failed_is_given_by_the_plan(school: School) -> None:
