@@ -24,7 +24,7 @@ from hub.jobs.retention import retention_chore
 from hub.jobs.rollup import rollup_chore
 from hub.rulebook.book import load_book
 from hub.settings import HubSettings
-from hub.store.database import Connection, connect, hold_role, limit_statements, watched
+from hub.store.database import Connection, connect, hold_role, limit_role, watched
 from hub.store.liveness import last_alive, save_liveness
 from hub.store.site import list_sites
 
@@ -82,7 +82,7 @@ class Runner:
             try:
                 with watched(connection):
                     resume_from(last_alive(connection))
-                    self._work_connected(limit_statements(connection))
+                    self._work_connected(limit_role(connection))
             except StoreUnavailable as error:
                 _log.warning("the database went away: %s", error)
             finally:

@@ -24,7 +24,7 @@ from hub.store.database import (
     await_notices,
     connect,
     hold_role,
-    limit_statements,
+    limit_role,
     listen,
     watched,
 )
@@ -40,6 +40,8 @@ from hub.store.reader import (
 )
 
 POLL_S: Final = 1.0
+_SILENT_S: Final = 30
+"""Longer than a channel takes for one row, during which the connection says nothing."""
 _AT_ONCE: Final = 200
 """Rows that are read at once; after so many another site has its turn."""
 _BACK_OFF_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
@@ -103,7 +105,7 @@ class Reader:
             self._stop.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
 
     def _read_forever(self) -> None:
-        connection = limit_statements(connect(self._database, application=f"sanfang {self._channel.name}"))
+        connection = limit_role(connect(self._database, application=f"sanfang {self._channel.name}"), _SILENT_S)
         try:
             with watched(connection):
                 # Two chores processes, or a hub and its successor, never tell side by side.

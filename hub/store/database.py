@@ -107,12 +107,32 @@ def limit_silence(connection: Connection) -> Connection:
         # PostgreSQL 17 has the last one, which also ends a COPY that its sender left in the middle.
         " WHERE name IN (SELECT s.name FROM pg_settings s)"
     )
+    _probe_from_server(connection)
+    _be_patient(connection, _WORKER_PATIENCE_S)
+    return connection
+
+
+def limit_role(connection: Connection, silent_s: int = 8) -> Connection:
+    """The limits of who holds a role (`hold_role`): those of every role, and the server ends the connection
+    when it has said nothing for so long, so that the role is free for a successor. A line that swallows its
+    end would keep it for ever, and a school without escalations.
+    """
+    limit_statements(connection)
+    connection.execute(
+        "SELECT set_config(name, %s, false) FROM unnest(ARRAY['idle_session_timeout']) AS name"
+        " WHERE name IN (SELECT s.name FROM pg_settings s)",
+        (f"{silent_s}s",),
+    )
+    _probe_from_server(connection)
+    return connection
+
+
+def _probe_from_server(connection: Connection) -> None:
+    """A peer that vanished is noticed by the server within 8 s, too."""
     connection.execute(
         "SELECT set_config('tcp_keepalives_idle', '3', false), set_config('tcp_keepalives_count', '2', false),"
         " set_config('tcp_keepalives_interval', '2', false), set_config('tcp_user_timeout', '8000', false)"
     )
-    _be_patient(connection, _WORKER_PATIENCE_S)
-    return connection
 
 
 def open_pool(dsn: str, *, application: str, size: int) -> Pool:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from adapters.contract.vocabulary import Lane
 from hub.domain.retention import DEFAULT
@@ -21,6 +22,7 @@ from hub.store.liveness import load_liveness
 from hub.store.migration import layout_of, migrate
 from hub.store.partition import open_range
 from tests.conftest import RunningPostgres
+from tests.faults.proxy import standing_before
 from tests.intake_scene import SITE, count, event, furnish, items_frame, pack_event
 from tests.intake_worker import shipped_book
 from tests.integration.test_intake import Hub
@@ -112,6 +114,26 @@ def test_one_process_does_the_chores_and_says_so(connection: Connection, any_dat
             )
             assert later["started_at"] == (first or {})["started_at"]
     wait_until(lambda: hold_role(connection, ROLE), why="the role is free again")
+
+
+def test_chores_whose_line_swallowed_their_end_get_their_role_back(
+    connection: Connection, any_database: str
+) -> None:
+    """What the server holds for a line that is dead must not keep the escalations from going on."""
+
+    def beat() -> datetime | None:
+        row = load_liveness(connection, ROLE)
+        return row["at"] if row else None
+
+    port = int(str(conninfo_to_dict(any_database)["port"]))
+    with standing_before(port) as (proxy,), running(Runner(make_conninfo(any_database, port=proxy.port), ())):
+        wait_until(beat, why="the chores run")
+        proxy.swallow()
+        wait_until(lambda: proxy.accepted > 1, 15, "the runner gave the line up")
+        proxy.heal()
+        last = beat()
+        assert last is not None
+        wait_until(lambda: (at := beat()) is not None and at > last, 15, "the chores run again")
 
 
 def test_a_chore_that_fails_stops_no_other(database: str) -> None:
