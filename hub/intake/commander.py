@@ -40,7 +40,7 @@ class Commander:
         end = self._mark(connection, site, fresh, now) if fresh else None
         for command in commands:
             if self._resend.passes((site, command.command), now_s):
-                self.sent += self._publish(Sender(site, command.edge), _wire(command, now))
+                self.sent += self._publish(Sender(site, command.edge), wire_of(command, now))
         return end
 
     def _mark(self, connection: Connection, site: str, commands: list[Command], now: datetime) -> int:
@@ -51,7 +51,10 @@ class Commander:
             return save_consumed(connection, site)
 
 
-def _wire(command: Command, now: datetime) -> WireCommand:
+def wire_of(command: Command, now: datetime) -> WireCommand:
+    """The order as it goes to the edge now."""
+    # Never longer than it was given: a clock that was ahead when it was requested makes no order for hours.
+    left = min(command.expires_at - now, command.expires_at - command.requested_at)
     return WireCommand(
         command=command.command,
         device=command.device,
@@ -59,7 +62,7 @@ def _wire(command: Command, now: datetime) -> WireCommand:
         kind=command.kind,
         parameters=dict(command.parameters),
         issued_at=microseconds(command.requested_at),
-        expires_at=microseconds(command.expires_at),
-        valid_ms=max(0, int((command.expires_at - now).total_seconds() * 1000)),
+        expires_at=microseconds(now + left),
+        valid_ms=max(0, int(left.total_seconds() * 1000)),
         reason=command.reason,
     )
