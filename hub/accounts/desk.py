@@ -13,10 +13,12 @@ from typing import Final
 from hub.accounts.backoff import FORGOTTEN_AFTER, Failures, wait_s
 from hub.accounts.password import MAX_LENGTH, check_password, hash_password, verify_password
 from hub.domain.error import ActRefused, HubError, InvalidAct
+from hub.domain.permission import Grant, Role
 from hub.store.account import (
     SessionRow,
     add_account,
     add_failure,
+    add_grant,
     add_session,
     end_session,
     find_account,
@@ -139,10 +141,10 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
                 "name": first.name,
                 "display_name": first.display_name,
                 "password_hash": password_hash,
-                "role": "administrator",
                 "created_at": now,
             },
         )
+        add_grant(connection, account, Grant(Role.ADMINISTRATOR), actor="system:hub", at=now)
         forgive(connection, "", keys[0])
         return _open(connection, sites, account, place, now)
 

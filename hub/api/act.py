@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from hub.api.compose import alarm_view, command_view, hazard_view, incident_views
 from hub.api.context import Context, Here
 from hub.api.fault import Outdated
-from hub.api.guard import Asker, AtSite
+from hub.api.guard import Asker, AtSite, demand
 from hub.api.views import AlarmView, CommandView, HazardView, IncidentView, View
 from hub.clock import utc_now
 from hub.dispatch.act import apply_act
@@ -71,6 +71,10 @@ class Desk:
     words: SiteWords
     key: str | None
     request: str
+
+    def demand(self, permission: str) -> None:
+        """Go on only where the asker may do that here; raises NotAllowed."""
+        demand(self.asker, permission, self.words.site)
 
     def perform(
         self,

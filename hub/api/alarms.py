@@ -11,7 +11,7 @@ from hub.api.act import AlarmAnswer, AtDesk, Body, Line, Number, Words, read_ala
 from hub.api.compose import alarm_view, journal_view
 from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.views import AlarmView, JournalView, Moment, View
 from hub.store.database import borrow
 from hub.store.journal import journal_of
@@ -69,7 +69,7 @@ class RaiseBody(Body):
     priority: Literal["critical", "high", "medium", "low"] | None = None
 
 
-@router.get("", operation_id="listAlarms", responses=FAULTS)
+@router.get("", operation_id="listAlarms", dependencies=[may("alarm.read")], responses=FAULTS)
 def get_alarms(
     here: Here,
     words: AtSite,
@@ -86,7 +86,7 @@ def get_alarms(
     return AlarmList(alarms=[alarm_view(row, words) for row in rows[:limit]])
 
 
-@router.get("/{alarm}", operation_id="getAlarm", responses=FAULTS)
+@router.get("/{alarm}", operation_id="getAlarm", dependencies=[may("alarm.read")], responses=FAULTS)
 def get_alarm(here: Here, words: AtSite, alarm: AlarmNumber) -> AlarmDetail:
     """One alarm, what it rests on, and what became of it."""
     with borrow(here.pool, [words.site]) as connection:
@@ -100,7 +100,7 @@ def get_alarm(here: Here, words: AtSite, alarm: AlarmNumber) -> AlarmDetail:
     )
 
 
-@router.post("", operation_id="raiseAlarm", responses=ACT_FAULTS)
+@router.post("", operation_id="raiseAlarm", dependencies=[may("alarm.raise")], responses=ACT_FAULTS)
 def post_alarm(body: RaiseBody, desk: AtDesk) -> AlarmAnswer:
     """Raise an alarm by hand."""
     parameters = body.model_dump(exclude_none=True)
@@ -114,38 +114,51 @@ def post_alarm(body: RaiseBody, desk: AtDesk) -> AlarmAnswer:
     return AlarmAnswer.model_validate(answer)
 
 
-@router.post("/{alarm}/acknowledge", operation_id="acknowledgeAlarm", responses=ACT_FAULTS)
+@router.post(
+    "/{alarm}/acknowledge",
+    operation_id="acknowledgeAlarm",
+    dependencies=[may("alarm.acknowledge")],
+    responses=ACT_FAULTS,
+)
 def acknowledge(alarm: AlarmNumber, body: AlarmActBody, desk: AtDesk) -> AlarmAnswer:
     """接警: seen, and I act."""
     return _act(desk, "alarm.acknowledge", alarm, {}, body)
 
 
-@router.post("/{alarm}/silence", operation_id="silenceAlarm", responses=ACT_FAULTS)
+@router.post(
+    "/{alarm}/silence", operation_id="silenceAlarm", dependencies=[may("alarm.silence")], responses=ACT_FAULTS
+)
 def silence(alarm: AlarmNumber, body: AlarmActBody, desk: AtDesk) -> AlarmAnswer:
     """消音: the sound of this station off."""
     return _act(desk, "alarm.silence", alarm, {}, body)
 
 
-@router.post("/{alarm}/verify", operation_id="verifyAlarm", responses=ACT_FAULTS)
+@router.post(
+    "/{alarm}/verify", operation_id="verifyAlarm", dependencies=[may("alarm.verify")], responses=ACT_FAULTS
+)
 def verify(alarm: AlarmNumber, body: VerifyBody, desk: AtDesk) -> AlarmAnswer:
     """核警: what it turned out to be."""
     parameters = {"verification": body.verification, "cause": body.cause}
     return _act(desk, "alarm.verify", alarm, parameters, body)
 
 
-@router.post("/{alarm}/reset", operation_id="resetAlarm", responses=ACT_FAULTS)
+@router.post(
+    "/{alarm}/reset", operation_id="resetAlarm", dependencies=[may("alarm.reset")], responses=ACT_FAULTS
+)
 def reset(alarm: AlarmNumber, body: AlarmActBody, desk: AtDesk) -> AlarmAnswer:
     """复位: ends a latched alarm, once its condition is clear and its verification decided."""
     return _act(desk, "alarm.reset", alarm, {}, body)
 
 
-@router.post("/{alarm}/note", operation_id="noteAlarm", responses=ACT_FAULTS)
+@router.post("/{alarm}/note", operation_id="noteAlarm", dependencies=[may("alarm.note")], responses=ACT_FAULTS)
 def note(alarm: AlarmNumber, body: NoteBody, desk: AtDesk) -> AlarmAnswer:
     """A remark for the record."""
     return _act(desk, "alarm.note", alarm, {"words": body.words}, AlarmActBody(reason=body.words))
 
 
-@router.post("/{alarm}/respond", operation_id="respondToAlarm", responses=ACT_FAULTS)
+@router.post(
+    "/{alarm}/respond", operation_id="respondToAlarm", dependencies=[may("alarm.respond")], responses=ACT_FAULTS
+)
 def respond(alarm: AlarmNumber, body: RespondBody, desk: AtDesk) -> AlarmAnswer:
     """处置: who was sent, and how far they are."""
     parameters = {"response": body.response, "person": body.person}

@@ -11,7 +11,7 @@ from hub.api.act import AtDesk, Body, CommandAnswer, Line, Words, read_command
 from hub.api.compose import command_view
 from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.views import CommandView, View
 from hub.store.database import borrow
 from hub.store.view import newest_commands
@@ -31,7 +31,7 @@ class CommandBody(Body):
     reason: Words = ""
 
 
-@router.get("", operation_id="listCommands", responses=FAULTS)
+@router.get("", operation_id="listCommands", dependencies=[may("command.read")], responses=FAULTS)
 def get_commands(here: Here, words: AtSite, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> CommandList:
     """The newest commands."""
     with borrow(here.pool, [words.site]) as connection:
@@ -39,7 +39,7 @@ def get_commands(here: Here, words: AtSite, limit: Annotated[int, Query(ge=1, le
     return CommandList(commands=[command_view(row, words) for row in rows])
 
 
-@router.post("", operation_id="requestCommand", responses=ACT_FAULTS)
+@router.post("", operation_id="requestCommand", dependencies=[may("command.request")], responses=ACT_FAULTS)
 def post_command(body: CommandBody, desk: AtDesk) -> CommandAnswer:
     """Order something of a device. The answer may be a command that was refused, with the reason."""
     answer = desk.perform(

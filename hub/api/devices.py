@@ -11,7 +11,7 @@ from hub.api.act import Line
 from hub.api.compose import event_view
 from hub.api.context import Here
 from hub.api.fault import FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.presence import device_views
 from hub.api.selection import AHEAD, From, To, read_time
 from hub.api.views import DeviceView, EventView, View
@@ -38,7 +38,7 @@ class EventList(View):
     events: list[EventView]
 
 
-@router.get("/devices", operation_id="listDevices", responses=FAULTS)
+@router.get("/devices", operation_id="listDevices", dependencies=[may("site.read")], responses=FAULTS)
 def get_devices(here: Here, words: AtSite) -> DeviceList:
     """Every device with its state, conditions and newest values."""
     with borrow(here.pool, [words.site]) as connection:
@@ -46,7 +46,7 @@ def get_devices(here: Here, words: AtSite) -> DeviceList:
     return DeviceList(devices=device_views(rows, words, utc_now()))
 
 
-@router.get("/devices/{device}", operation_id="getDevice", responses=FAULTS)
+@router.get("/devices/{device}", operation_id="getDevice", dependencies=[may("site.read")], responses=FAULTS)
 def get_device(here: Here, words: AtSite, device: Annotated[Line, Path()]) -> DeviceDetail:
     """One device, and what it said in the last day."""
     now = utc_now()
@@ -60,7 +60,7 @@ def get_device(here: Here, words: AtSite, device: Annotated[Line, Path()]) -> De
     return DeviceDetail(device=views[0], events=[event_view(row, words) for row in rows])
 
 
-@router.get("/events", operation_id="listEvents", responses=FAULTS)
+@router.get("/events", operation_id="listEvents", dependencies=[may("reading.read")], responses=FAULTS)
 def get_events(
     here: Here,
     words: AtSite,

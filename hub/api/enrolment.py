@@ -19,6 +19,7 @@ from adapters.contract.enrolment import CA_PATH, ENROL_PATH, RENEW_PATH, REQUEST
 from hub.api.act import Body, Line
 from hub.api.context import Context, Here
 from hub.api.fault import ACT_FAULTS
+from hub.api.guard import everybody
 from hub.api.views import View
 from hub.clock import utc_now
 from hub.domain.error import ConfigurationError, HubError, NotFound
@@ -72,7 +73,12 @@ class RenewalAnswer(View):
     proof: str
 
 
-@router.get(CA_PATH, operation_id="getAuthority", response_class=Response)
+@router.get(
+    CA_PATH,
+    operation_id="getAuthority",
+    dependencies=[everybody("is public: believed by its fingerprint")],
+    response_class=Response,
+)
 def get_authority(here: Here) -> Response:
     """The authority's certificate in PEM: public, and to be believed only by its fingerprint."""
     with _desk(here) as desk:
@@ -81,14 +87,24 @@ def get_authority(here: Here) -> Response:
         return Response(desk.ca, media_type="application/x-pem-file")
 
 
-@router.post(ENROL_PATH, operation_id="enrolEdge", responses=ACT_FAULTS)
+@router.post(
+    ENROL_PATH,
+    operation_id="enrolEdge",
+    dependencies=[everybody("proves itself by the invitation")],
+    responses=ACT_FAULTS,
+)
 def post_enrolment(body: EnrolmentBody, here: Here) -> EnrolmentAnswer:
     """Take an edge in, once per invitation."""
     with _desk(here) as desk:
         return EnrolmentAnswer(**asdict(enrol_edge(here.pool, desk, Ask(**body.model_dump()), utc_now())))
 
 
-@router.post(RENEW_PATH, operation_id="renewCertificate", responses=ACT_FAULTS)
+@router.post(
+    RENEW_PATH,
+    operation_id="renewCertificate",
+    dependencies=[everybody("proves itself by the edge's key")],
+    responses=ACT_FAULTS,
+)
 def post_renewal(body: RenewalBody, here: Here) -> RenewalAnswer:
     """Give an edge its next certificate; the same asking gets the same answer."""
     with _desk(here) as desk:

@@ -18,7 +18,7 @@ from adapters.contract.vocabulary import POINTS
 from hub.api.context import Context, Here
 from hub.api.exporter import Order
 from hub.api.fault import FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.selection import AHEAD, Asked, Filter, From, To, Zone, find_asked, read_time, read_zone, zone_name
 from hub.api.views import Fault
 from hub.clock import utc_now
@@ -40,7 +40,13 @@ Bom = Annotated[bool, Query(description="Begin with a byte order mark, by which 
 Width = Literal["raw", "1m", "5m", "15m", "30m", "1h", "6h", "1d"]
 
 
-@router.get("/readings.{form}", operation_id="exportReadings", response_class=Response, responses=_FILES)
+@router.get(
+    "/readings.{form}",
+    operation_id="exportReadings",
+    dependencies=[may("record.export")],
+    response_class=Response,
+    responses=_FILES,
+)
 async def get_readings(
     here: Here,
     words: AtSite,
@@ -82,7 +88,13 @@ async def get_readings(
     return await here.exports.begin(order)
 
 
-@router.get("/alarms.csv", operation_id="exportAlarms", response_class=Response, responses=_FILES)
+@router.get(
+    "/alarms.csv",
+    operation_id="exportAlarms",
+    dependencies=[may("record.export")],
+    response_class=Response,
+    responses=_FILES,
+)
 async def get_alarms(
     here: Here, words: AtSite, since: From = None, to: To = None, bom: Bom = False
 ) -> Response:
@@ -90,7 +102,13 @@ async def get_alarms(
     return await _begin_records(here, words, "alarms", since, to, bom)
 
 
-@router.get("/events.csv", operation_id="exportEvents", response_class=Response, responses=_FILES)
+@router.get(
+    "/events.csv",
+    operation_id="exportEvents",
+    dependencies=[may("record.export")],
+    response_class=Response,
+    responses=_FILES,
+)
 async def get_events(
     here: Here, words: AtSite, since: From = None, to: To = None, bom: Bom = False
 ) -> Response:

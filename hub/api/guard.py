@@ -1,16 +1,39 @@
-"""Who asks: the session behind a cookie, what its role may do, which site is meant."""
+"""Who asks, what he may do, which site is meant: what every route declares before it does anything.
+
+**Each route names its permission** (`hub/domain/permission.py`), in its decorator:
+
+    @router.get("", operation_id="listAlarms", responses=FAULTS, dependencies=[may("alarm.read")])
+    def get_alarms(here: Here, words: AtSite) -> AlarmList: ...
+
+- `may("noun.verb")`: for a path with `{site}`. Not logged in: 401; a site that there is not, or outside of
+  one's area: 404, by the same code; inside it without the permission: 403; where the permission needs a second
+  factor (`SECOND_FACTOR`) and the session has none: 403 with code `second_factor_needed`.
+- `may_somewhere("noun.verb")`: for a path without a site; somebody who has it at any site. The route then
+  keeps to `asker.access.sites_where("noun.verb")`.
+- `signed_in`: one's own session, password, factors; no permission.
+- `everybody("why")`: no session at all.
+
+`AtSite` gives the site's words, `Asker` the session (`.account`, `.station`, `.access`). Both may stand beside
+the declaration; they are looked up once per request. What depends on the body is asked in the route:
+`demand(asker, "incident.release", site)`. The words given to somebody without `person.names` there hold no
+names of persons. A route without a declaration fails tests/unit/test_permission.py;
+`declarations(application)` says what each one declared.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import Depends, Path, Request, Response
+from fastapi import Depends, FastAPI, Path, Request, Response
 
 from adapters.contract.topic import NAME
 from hub.accounts.desk import ABSOLUTE_LIMIT, NotLoggedIn, OpenedSession, who_asks
 from hub.api.context import Here
 from hub.clock import utc_now
 from hub.domain.error import HubError, NotFound
+from hub.domain.permission import PERMISSIONS
 from hub.store.account import SessionRow
 from hub.store.database import borrow
 from hub.store.view import SiteWords
@@ -19,10 +42,22 @@ COOKIE: Final = "sanfang_session"
 
 
 class NotAllowed(HubError):
-    """The role of this account may not do this."""
+    """The role of this account may not do this here."""
 
     status = 403
     code = "not_allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a route says of who may call it."""
+
+    kind: Literal["site", "somewhere", "signed_in", "everybody"]
+    word: str
+    """The permission; for `everybody` the reason."""
+
+
+_DECLARED: Final[dict[Callable[..., Any], Declared]] = {}
 
 
 def _session(request: Request, here: Here) -> SessionRow:
@@ -35,24 +70,79 @@ def _session(request: Request, here: Here) -> SessionRow:
 Asker = Annotated[SessionRow, Depends(_session)]
 
 
-def _administrator(asker: Asker) -> SessionRow:
-    if asker.role != "administrator":
-        raise NotAllowed("only an administrator may do this")
-    return asker
-
-
-Administrator = Annotated[SessionRow, Depends(_administrator)]
-
-
-def _site(_asker: Asker, here: Here, site: Annotated[str, Path(max_length=63)]) -> SiteWords:
-    # The session comes first: a stranger does not learn which sites there are.
-    if not NAME.fullmatch(site):
+def _site(asker: Asker, here: Here, site: Annotated[str, Path(max_length=63)]) -> SiteWords:
+    # The session comes first: a stranger does not learn which sites there are. A site of another area is not
+    # looked up at all: it takes the way of one that does not exist.
+    if not NAME.fullmatch(site) or site not in asker.access.sites:
         raise NotFound("there is no such site")
     with borrow(here.pool, [site]) as connection:
-        return here.names.get(connection, site)
+        words = here.names.get(connection, site)
+    if asker.access.may("person.names", site):
+        return words
+    return replace(words, persons={}, accounts={})
 
 
 AtSite = Annotated[SiteWords, Depends(_site)]
+
+
+def demand(asker: SessionRow, permission: str, site: str) -> None:
+    """Go on only where the asker may do that at the site; raises NotAllowed."""
+    if not asker.access.may(permission, site):
+        raise NotAllowed(f"your role here may not do this ({permission}: {PERMISSIONS[permission][1]})")
+
+
+def may(permission: str) -> Any:
+    """Declare: for those who have the permission at the `{site}` of the path."""
+    PERMISSIONS[permission]
+
+    def check(asker: Asker, words: AtSite) -> None:
+        demand(asker, permission, words.site)
+
+    return _declare(check, Declared("site", permission))
+
+
+def may_somewhere(permission: str) -> Any:
+    """Declare: for those who have the permission at any site, or over an area."""
+    PERMISSIONS[permission]
+
+    def check(asker: Asker) -> None:
+        if not asker.access.may_somewhere(permission):
+            raise NotAllowed(f"your role may not do this ({permission}: {PERMISSIONS[permission][1]})")
+
+    return _declare(check, Declared("somewhere", permission))
+
+
+def everybody(reason: str) -> Any:
+    """Declare: for people and machines that are not logged in."""
+
+    def check() -> None:
+        return None
+
+    return _declare(check, Declared("everybody", reason))
+
+
+def _declare(check: Callable[..., None], declared: Declared) -> Any:
+    _DECLARED[check] = declared
+    return Depends(check)
+
+
+def _check_signed_in(_asker: Asker) -> None:
+    return None
+
+
+signed_in: Final = _declare(_check_signed_in, Declared("signed_in", ""))
+"""Declare: for whoever is logged in, about himself."""
+
+
+def declarations(application: FastAPI) -> dict[str, list[Declared]]:
+    """What each operation of the description declares: exactly one thing, or a test fails."""
+    found: dict[str, list[Declared]] = {}
+    for route in application.routes:
+        for each in getattr(route, "effective_route_contexts", tuple)():
+            if each.include_in_schema:
+                calls = [part.call for part in each.dependant.dependencies]
+                found[each.operation_id] = [_DECLARED[call] for call in calls if call in _DECLARED]
+    return found
 
 
 def set_cookie(response: Response, request: Request, opened: OpenedSession) -> None:

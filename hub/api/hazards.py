@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import Field
@@ -11,7 +11,7 @@ from hub.api.act import AtDesk, Body, HazardAnswer, Line, Number, Words, read_ha
 from hub.api.compose import hazard_view, journal_view
 from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.views import HazardView, JournalView, View
 from hub.clock import utc_now
 from hub.store.database import borrow
@@ -23,6 +23,8 @@ HazardNumber = Annotated[Number, Path()]
 Action = Literal[
     "confirm", "dismiss", "assign", "begin", "submit", "close", "reject", "defer", "resume", "recur", "measure"
 ]
+
+_DECISIONS: Final = frozenset({"close", "reject", "defer", "dismiss"})
 
 
 class HazardList(View):
@@ -51,7 +53,7 @@ class HazardActBody(Body):
     due_days: Annotated[float, Field(gt=0, le=365)] | None = None
 
 
-@router.get("", operation_id="listHazards", responses=FAULTS)
+@router.get("", operation_id="listHazards", dependencies=[may("hazard.read")], responses=FAULTS)
 def get_hazards(
     here: Here,
     words: AtSite,
@@ -69,7 +71,7 @@ def get_hazards(
     return HazardList(hazards=[hazard_view(row, words, now) for row in rows[:limit]])
 
 
-@router.get("/{hazard}", operation_id="getHazard", responses=FAULTS)
+@router.get("/{hazard}", operation_id="getHazard", dependencies=[may("hazard.read")], responses=FAULTS)
 def get_hazard(here: Here, words: AtSite, hazard: HazardNumber) -> HazardDetail:
     """One hazard and what became of it."""
     with borrow(here.pool, [words.site]) as connection:
@@ -78,7 +80,7 @@ def get_hazard(here: Here, words: AtSite, hazard: HazardNumber) -> HazardDetail:
     return HazardDetail(hazard=view, journal=[journal_view(row, words) for row in journal])
 
 
-@router.post("", operation_id="reportHazard", responses=ACT_FAULTS)
+@router.post("", operation_id="reportHazard", dependencies=[may("hazard.report")], responses=ACT_FAULTS)
 def post_hazard(body: ReportBody, desk: AtDesk) -> HazardAnswer:
     """Report a weakness that one saw."""
     parameters: dict[str, Any] = body.model_dump(exclude_none=True, exclude={"reason"})
@@ -92,9 +94,13 @@ def post_hazard(body: ReportBody, desk: AtDesk) -> HazardAnswer:
     return HazardAnswer.model_validate(answer)
 
 
-@router.post("/{hazard}/{action}", operation_id="actOnHazard", responses=ACT_FAULTS)
+@router.post(
+    "/{hazard}/{action}", operation_id="actOnHazard", dependencies=[may("hazard.handle")], responses=ACT_FAULTS
+)
 def act_on_hazard(hazard: HazardNumber, action: Action, body: HazardActBody, desk: AtDesk) -> HazardAnswer:
-    """One step in a hazard's life."""
+    """One step in a hazard's life; to close, reject, defer or dismiss it needs `hazard.close`."""
+    if action in _DECISIONS:
+        desk.demand("hazard.close")
     answer = desk.perform(
         f"hazard.{action}",
         hazard,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 
 from hub.api.context import Context, Here
+from hub.api.guard import everybody
 from hub.api.views import View
 from hub.clock import utc_now
 from hub.tls import certificate_files, days_left
@@ -32,13 +33,18 @@ class Readiness(View):
     certificate_days: dict[str, float]
 
 
-@router.get("/healthz", operation_id="getHealth")
+@router.get("/healthz", operation_id="getHealth", dependencies=[everybody("says that the process is there")])
 def get_health() -> Health:
     """The process answers."""
     return Health(alive=True)
 
 
-@router.get("/readyz", operation_id="getReadiness", responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    operation_id="getReadiness",
+    dependencies=[everybody("says which part is missing")],
+    responses={503: {"model": Readiness}},
+)
 async def get_readiness(here: Here, response: Response) -> Readiness:
     """What is missing: database, broker, worker, chores. 503 while anything is."""
     report = here.live.pulse.report(utc_now())
@@ -52,7 +58,12 @@ async def get_readiness(here: Here, response: Response) -> Readiness:
     )
 
 
-@router.get("/metrics", operation_id="getMetrics", response_class=Response)
+@router.get(
+    "/metrics",
+    operation_id="getMetrics",
+    dependencies=[everybody("holds nothing about persons or alarms")],
+    response_class=Response,
+)
 async def get_metrics(here: Here) -> Response:
     """Figures in Prometheus' text form; nothing about persons or alarms."""
     return Response("".join(_metrics(here)), media_type=_TEXT)

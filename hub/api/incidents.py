@@ -11,7 +11,7 @@ from hub.api.act import AtDesk, Body, IncidentAnswer, Line, Number, Words, read_
 from hub.api.compose import incident_views, text_of
 from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.views import IncidentView, Text, View
 from hub.store.database import borrow
 from hub.store.view import newest_incidents, open_incidents
@@ -48,7 +48,7 @@ class IncidentActBody(Body):
     reason: Words = ""
 
 
-@router.get("/plans", operation_id="listPlans", responses=FAULTS)
+@router.get("/plans", operation_id="listPlans", dependencies=[may("incident.read")], responses=FAULTS)
 def get_plans(here: Here, _words: AtSite) -> PlanList:
     """The plans that can be started."""
     return PlanList(
@@ -56,7 +56,7 @@ def get_plans(here: Here, _words: AtSite) -> PlanList:
     )
 
 
-@router.get("/incidents", operation_id="listIncidents", responses=FAULTS)
+@router.get("/incidents", operation_id="listIncidents", dependencies=[may("incident.read")], responses=FAULTS)
 def get_incidents(
     here: Here,
     words: AtSite,
@@ -73,14 +73,18 @@ def get_incidents(
     return IncidentList(incidents=incident_views(rows, words)[:limit])
 
 
-@router.get("/incidents/{incident}", operation_id="getIncident", responses=FAULTS)
+@router.get(
+    "/incidents/{incident}", operation_id="getIncident", dependencies=[may("incident.read")], responses=FAULTS
+)
 def get_incident(here: Here, words: AtSite, incident: IncidentNumber) -> IncidentAnswer:
     """One incident."""
     with borrow(here.pool, [words.site]) as connection:
         return read_incident(connection, words, incident)
 
 
-@router.post("/incidents", operation_id="startIncident", responses=ACT_FAULTS)
+@router.post(
+    "/incidents", operation_id="startIncident", dependencies=[may("incident.start")], responses=ACT_FAULTS
+)
 def post_incident(body: StartBody, desk: AtDesk) -> IncidentAnswer:
     """Start a plan by hand, or a drill of it."""
     answer = desk.perform(
@@ -93,13 +97,20 @@ def post_incident(body: StartBody, desk: AtDesk) -> IncidentAnswer:
     return IncidentAnswer.model_validate(answer)
 
 
-@router.post("/incidents/{incident}/{action}", operation_id="actOnIncident", responses=ACT_FAULTS)
+@router.post(
+    "/incidents/{incident}/{action}",
+    operation_id="actOnIncident",
+    dependencies=[may("incident.handle")],
+    responses=ACT_FAULTS,
+)
 def act_on_incident(
     incident: IncidentNumber, action: Action, body: IncidentActBody, desk: AtDesk
 ) -> IncidentAnswer:
     """One step in an incident's life; or `release`: what its plan holds back goes now, at the commander's
-    rank and in the name of who asks, with a reason.
+    rank and in the name of who asks, with a reason and the permission `incident.release`.
     """
+    if action == "release":
+        desk.demand("incident.release")
     answer = desk.perform(
         f"incident.{action}",
         incident,
@@ -110,7 +121,12 @@ def act_on_incident(
     return IncidentAnswer.model_validate(answer)
 
 
-@router.post("/incidents/{incident}/steps/{step}/{action}", operation_id="actOnStep", responses=ACT_FAULTS)
+@router.post(
+    "/incidents/{incident}/steps/{step}/{action}",
+    operation_id="actOnStep",
+    dependencies=[may("incident.handle")],
+    responses=ACT_FAULTS,
+)
 def act_on_step(
     incident: IncidentNumber,
     step: StepNumber,

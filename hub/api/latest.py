@@ -13,7 +13,7 @@ from adapters.contract.vocabulary import POINTS, Quality
 from hub.api.compose import finite, text_of
 from hub.api.context import Here
 from hub.api.fault import FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.presence import FRESH_FOR, device_states
 from hub.api.selection import Asked, devices_asked
 from hub.api.views import Moment, Text, View
@@ -57,7 +57,7 @@ class LatestAnswer(View):
     values: list[LatestView]
 
 
-@router.get("/latest", operation_id="listLatest", responses=FAULTS)
+@router.get("/latest", operation_id="listLatest", dependencies=[may("reading.read")], responses=FAULTS)
 def get_latest(here: Here, words: AtSite, asked: Asked) -> LatestAnswer:
     """The newest value of every point of a site, or of those asked for, in one call."""
     now = utc_now()

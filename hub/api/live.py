@@ -20,15 +20,13 @@ from starlette.types import Receive, Scope, Send
 
 from hub.api.context import Context, Here
 from hub.api.fault import FAULTS
-from hub.api.guard import Asker, AtSite
+from hub.api.guard import Asker, AtSite, may, may_somewhere
 from hub.api.picture import read_changes, read_snapshot, read_standing
 from hub.api.stream import Subscriber, write_event
 from hub.clock import utc_now
 from hub.domain.error import HubError, InvalidAct, NotFound
-from hub.store.area import EVERY_SITE
 from hub.store.database import borrow
 from hub.store.journal import head_seq, present_id
-from hub.store.view import site_names
 
 REPLAY_LIMIT: Final = 500
 """A screen that missed more rows than this gets the whole picture instead."""
@@ -144,6 +142,7 @@ class EventStream(Response):
 @router.get(
     "/sites/{site}/live",
     operation_id="openLive",
+    dependencies=[may("live.follow")],
     response_class=EventStream,
     status_code=200,
     responses={
@@ -170,13 +169,16 @@ async def get_live(
     return EventStream(here, subscriber, opening)
 
 
-@router.get("/live", operation_id="findLive", status_code=307, responses={**FAULTS, **_FOLLOWED})
-def find_live(
-    here: Here, _asker: Asker, site: Annotated[str | None, Query(max_length=63)] = None
-) -> RedirectResponse:
+@router.get(
+    "/live",
+    operation_id="findLive",
+    dependencies=[may_somewhere("live.follow")],
+    status_code=307,
+    responses={**FAULTS, **_FOLLOWED},
+)
+def find_live(asker: Asker, site: Annotated[str | None, Query(max_length=63)] = None) -> RedirectResponse:
     """Where to follow a site: the one that is named, or the only one."""
-    with borrow(here.pool, EVERY_SITE) as connection:
-        sites = [row["site"] for row in site_names(connection)]
+    sites = sorted(asker.access.sites_where("live.follow"))
     if site is None and len(sites) != 1:
         raise InvalidAct(f"site: is missing; use one of {', '.join(sites) or '(none yet)'}")
     if site is not None and site not in sites:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from hub.api.context import Here
 from hub.api.fault import FAULTS
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.views import Moment, View
 from hub.clock import utc_now
 from hub.store.database import Row, borrow
@@ -59,7 +59,7 @@ class ReaderList(View):
     dead_letters: list[DeadLetterView]
 
 
-@router.get("/readers", operation_id="listReaders", responses=FAULTS)
+@router.get("/readers", operation_id="listReaders", dependencies=[may("reader.read")], responses=FAULTS)
 def get_readers(here: Here, words: AtSite) -> ReaderList:
     """The journal's readers (the rules' own and every webhook), and the newest rows that were refused."""
     now = utc_now()

@@ -16,7 +16,7 @@ from hub.api.compose import finite, text_of
 from hub.api.context import Here
 from hub.api.fault import FAULTS
 from hub.api.gap import explain_gaps
-from hub.api.guard import AtSite
+from hub.api.guard import AtSite, may
 from hub.api.selection import AHEAD, Asked, From, To, Zone, find_asked, read_time, read_zone, zone_name
 from hub.api.views import Moment, ReadingView, Text, View
 from hub.clock import utc_now
@@ -104,7 +104,7 @@ class RawAnswer(View):
     next: str | None
 
 
-@router.get("/series", operation_id="readSeries", responses=FAULTS)
+@router.get("/series", operation_id="readSeries", dependencies=[may("reading.read")], responses=FAULTS)
 def get_series(
     here: Here,
     words: AtSite,
@@ -163,7 +163,7 @@ def get_series(
     )
 
 
-@router.get("/readings", operation_id="listReadings", responses=FAULTS)
+@router.get("/readings", operation_id="listReadings", dependencies=[may("reading.read")], responses=FAULTS)
 def get_readings(
     here: Here,
     words: AtSite,

@@ -13,11 +13,12 @@ from hub.api.act import Body, Line
 from hub.api.compose import text_of
 from hub.api.context import Context, Here
 from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import COOKIE, Asker, address_of, set_cookie
-from hub.api.views import Fault, SessionView, SiteName, View
+from hub.api.guard import COOKIE, Asker, address_of, everybody, set_cookie, signed_in
+from hub.api.views import Fault, SiteName, View
 from hub.clock import utc_now
+from hub.domain.permission import ROLES, Role
 from hub.store.account import SessionRow, has_accounts
-from hub.store.area import EVERY_SITE, NO_SITE
+from hub.store.area import NO_SITE
 from hub.store.database import borrow
 from hub.store.view import site_names
 
@@ -26,6 +27,20 @@ Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_LENGTH)]
 _TOO_MANY: dict[int | str, dict[str, Any]] = {
     429: {"model": Fault, "description": "Too many failed attempts; Retry-After says how long"}
 }
+
+
+class SiteAccess(SiteName):
+    roles: list[Role]
+
+
+class SessionView(View):
+    account: str
+    name: str
+    display_name: str
+    station: str
+    roles: dict[Role, list[str]]
+    """Each role held anywhere, with its permissions."""
+    sites: list[SiteAccess]
 
 
 class SetupState(View):
@@ -46,14 +61,19 @@ class LoginBody(Body):
     station: Line = ""
 
 
-@router.get("/setup", operation_id="getSetup")
+@router.get("/setup", operation_id="getSetup", dependencies=[everybody("the log-in page asks it")])
 def get_setup(here: Here) -> SetupState:
     """Whether the first administrator is still to be made."""
     with borrow(here.pool, NO_SITE) as connection:
         return SetupState(needed=not has_accounts(connection))
 
 
-@router.post("/setup", operation_id="setUp", responses={**ACT_FAULTS, **_TOO_MANY})
+@router.post(
+    "/setup",
+    operation_id="setUp",
+    dependencies=[everybody("proves itself by the set-up token")],
+    responses={**ACT_FAULTS, **_TOO_MANY},
+)
 def post_setup(body: SetupBody, request: Request, response: Response, here: Here) -> SessionView:
     """Make the first administrator with the one-time token, and log in."""
     first = FirstAdministrator(
@@ -63,7 +83,12 @@ def post_setup(body: SetupBody, request: Request, response: Response, here: Here
     return _enter(here, request, response, opened)
 
 
-@router.post("/session", operation_id="logIn", responses={**FAULTS, **_TOO_MANY})
+@router.post(
+    "/session",
+    operation_id="logIn",
+    dependencies=[everybody("is how one logs in")],
+    responses={**FAULTS, **_TOO_MANY},
+)
 def post_session(body: LoginBody, request: Request, response: Response, here: Here) -> SessionView:
     """Log in."""
     place = Place(address_of(request), body.station)
@@ -71,13 +96,13 @@ def post_session(body: LoginBody, request: Request, response: Response, here: He
     return _enter(here, request, response, opened)
 
 
-@router.get("/session", operation_id="getSession", responses=FAULTS)
+@router.get("/session", operation_id="getSession", dependencies=[signed_in], responses=FAULTS)
 def get_session(here: Here, asker: Asker) -> SessionView:
     """Who one is, and which sites one may see."""
     return _session_view(here, asker)
 
 
-@router.delete("/session", operation_id="logOut", status_code=204, responses=FAULTS)
+@router.delete("/session", operation_id="logOut", dependencies=[signed_in], status_code=204, responses=FAULTS)
 def delete_session(here: Here, asker: Asker, response: Response) -> None:
     """Log out; the session's live streams end at once."""
     log_out(here.pool, asker, utc_now())
@@ -91,13 +116,21 @@ def _enter(here: Context, request: Request, response: Response, opened: OpenedSe
 
 
 def _session_view(here: Context, row: SessionRow) -> SessionView:
-    with borrow(here.pool, EVERY_SITE) as connection:
-        sites = site_names(connection)
+    access = row.access
+    with borrow(here.pool, sorted(access.sites)) as connection:
+        names = site_names(connection, access.sites)
     return SessionView(
         account=row.account,
         name=row.name,
         display_name=row.display_name,
-        role="administrator" if row.role == "administrator" else "operator",
         station=row.station,
-        sites=[SiteName(site=site["site"], name=text_of(site["name"], site["site"])) for site in sites],
+        roles={role: sorted(ROLES[role]) for role in sorted({grant.role for grant in access.grants})},
+        sites=[
+            SiteAccess(
+                site=each["site"],
+                name=text_of(each["name"], each["site"]),
+                roles=sorted(access.roles(each["site"])),
+            )
+            for each in names
+        ],
     )

@@ -11,11 +11,10 @@ from hub.api.act import Body, Line, Number
 from hub.api.compose import journal_view, text_of
 from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import Administrator, Asker, AtSite
+from hub.api.guard import Asker, AtSite, may, signed_in
 from hub.api.picture import read_snapshot
 from hub.api.views import JournalView, Moment, SiteName, Snapshot, View
 from hub.clock import utc_now
-from hub.store.area import EVERY_SITE
 from hub.store.database import borrow, site_turn, transaction
 from hub.store.journal import read_journal
 from hub.store.liveness import load_liveness, save_liveness
@@ -71,22 +70,22 @@ class ScreenBody(Body):
     sound: Literal["armed", "muted", "blocked"]
 
 
-@router.get("", operation_id="listSites", responses=FAULTS)
-def get_sites(here: Here, _asker: Asker) -> SiteList:
+@router.get("", operation_id="listSites", dependencies=[signed_in], responses=FAULTS)
+def get_sites(here: Here, asker: Asker) -> SiteList:
     """The sites that one may see."""
-    with borrow(here.pool, EVERY_SITE) as connection:
-        rows = site_names(connection)
+    with borrow(here.pool, sorted(asker.access.sites)) as connection:
+        rows = site_names(connection, asker.access.sites)
     return SiteList(sites=[SiteName(site=row["site"], name=text_of(row["name"], row["site"])) for row in rows])
 
 
-@router.get("/{site}/overview", operation_id="getOverview", responses=FAULTS)
+@router.get("/{site}/overview", operation_id="getOverview", dependencies=[may("site.read")], responses=FAULTS)
 def get_overview(here: Here, words: AtSite) -> Snapshot:
     """The whole picture with its cursor, as a live stream begins with it."""
     with borrow(here.pool, [words.site]) as connection:
         return read_snapshot(connection, words, utc_now())[0]
 
 
-@router.get("/{site}/journal", operation_id="readJournal", responses=FAULTS)
+@router.get("/{site}/journal", operation_id="readJournal", dependencies=[may("journal.read")], responses=FAULTS)
 def get_journal(
     here: Here,
     words: AtSite,
@@ -99,7 +98,9 @@ def get_journal(
     return JournalPage(rows=[journal_view(row, words) for row in rows], next=rows[-1]["seq"] if rows else after)
 
 
-@router.get("/{site}/quarantine", operation_id="listQuarantine", responses=FAULTS)
+@router.get(
+    "/{site}/quarantine", operation_id="listQuarantine", dependencies=[may("quarantine.read")], responses=FAULTS
+)
 def get_quarantine(
     here: Here, words: AtSite, limit: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> QuarantineList:
@@ -111,18 +112,27 @@ def get_quarantine(
     )
 
 
-@router.post("/{site}/quarantine/{quarantine}/retry", operation_id="retryQuarantine", responses=ACT_FAULTS)
-def post_retry(
-    here: Here, words: AtSite, asker: Administrator, quarantine: Annotated[Number, Path()]
-) -> RetryAnswer:
-    """Ask the site's worker to try an item again. For administrators."""
+@router.post(
+    "/{site}/quarantine/{quarantine}/retry",
+    operation_id="retryQuarantine",
+    dependencies=[may("quarantine.retry")],
+    responses=ACT_FAULTS,
+)
+def post_retry(here: Here, words: AtSite, asker: Asker, quarantine: Annotated[Number, Path()]) -> RetryAnswer:
+    """Ask the site's worker to try an item again."""
     with borrow(here.pool, [words.site]) as connection, transaction(connection):
         site_turn(connection, words.site)
         seq = request_retry(connection, words.site, quarantine, actor=asker.account, at=utc_now())
     return RetryAnswer(quarantine=quarantine, seq=seq)
 
 
-@router.post("/{site}/screen", operation_id="reportScreen", status_code=204, responses=ACT_FAULTS)
+@router.post(
+    "/{site}/screen",
+    operation_id="reportScreen",
+    dependencies=[may("screen.report")],
+    status_code=204,
+    responses=ACT_FAULTS,
+)
 def post_screen(body: ScreenBody, here: Here, words: AtSite, asker: Asker) -> None:
     """An operator's screen says that it is there, and whether it can be heard."""
     now = utc_now()

@@ -52,15 +52,6 @@ class SiteHead(SiteName):
     time_zone: str
 
 
-class SessionView(View):
-    account: str
-    name: str
-    display_name: str
-    role: Literal["administrator", "operator"]
-    station: str
-    sites: list[SiteName]
-
-
 class EscalationTarget(View):
     post_name: Text
     person_name: str | None

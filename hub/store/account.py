@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from hub.domain.permission import Access, Grant, Role
 from hub.store.database import Connection, Row, fetch_all, fetch_one, lock_number
 
 IDLE_LIMIT: Final = timedelta(hours=12)
@@ -15,17 +16,19 @@ IDLE_LIMIT: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A session with its account."""
+    """A session with its account, and what it may do."""
 
     session_hash: bytes
     account: str
     name: str
     display_name: str
-    role: str
     station: str
     created_at: datetime
     used_at: datetime
     expires_at: datetime
+    proved_at: datetime | None
+    """When a second factor was last shown in it."""
+    access: Access
 
 
 def has_accounts(connection: Connection) -> bool:
@@ -58,19 +61,29 @@ def use_setup_token(connection: Connection, token_hash: bytes, at: datetime) -> 
 
 
 def add_account(connection: Connection, row: Row) -> None:
-    """Add an account: account, name, display_name, password_hash, role, created_at."""
+    """Add an account: account, name, display_name, password_hash, created_at."""
     connection.execute(
-        "INSERT INTO account (account, name, display_name, password_hash, role, created_at) VALUES"
-        " (%(account)s, %(name)s, %(display_name)s, %(password_hash)s, %(role)s, %(created_at)s)",
+        "INSERT INTO account (account, name, display_name, password_hash, created_at) VALUES"
+        " (%(account)s, %(name)s, %(display_name)s, %(password_hash)s, %(created_at)s)",
         row,
     )
+
+
+def add_grant(connection: Connection, account: str, grant: Grant, *, actor: str, at: datetime) -> bool:
+    """Grant a role; False where the account has it there already."""
+    done = connection.execute(
+        "INSERT INTO account_grant (account, role, site, area, granted_by, granted_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (account, grant.role.value, grant.site, list(grant.area), actor, at),
+    )
+    return done.rowcount == 1
 
 
 def find_account(connection: Connection, name: str) -> Row | None:
     """An account that may log in, by its name."""
     return fetch_one(
         connection,
-        "SELECT account, name, display_name, password_hash, role FROM account"
+        "SELECT account, name, display_name, password_hash FROM account"
         " WHERE name = %s AND disabled_at IS NULL",
         (name,),
     )
@@ -102,13 +115,24 @@ def find_session(connection: Connection, session_hash: bytes, now: datetime) -> 
     """A session that is open now, with its account."""
     row = fetch_one(
         connection,
-        "SELECT s.session_hash, s.account, a.name, a.display_name, a.role, s.station, s.created_at, s.used_at,"
-        " s.expires_at FROM session s JOIN account a USING (account)"
+        "SELECT s.session_hash, s.account, a.name, a.display_name, s.station, s.created_at, s.used_at,"
+        " s.expires_at, s.proved_at, account_access(a.account) AS access"
+        " FROM session s JOIN account a USING (account)"
         " WHERE s.session_hash = %s AND s.ended_at IS NULL AND s.expires_at > %s AND s.used_at > %s"
         " AND a.disabled_at IS NULL",
         (session_hash, now, now - IDLE_LIMIT),
     )
-    return SessionRow(**row) if row else None
+    if row is None:
+        return None
+    return SessionRow(**{**row, "access": _read_access(row["account"], row["access"])})
+
+
+def _read_access(account: str, document: Row) -> Access:
+    return Access(
+        account,
+        tuple(Grant(Role(role), site, tuple(area)) for role, site, area in document["grants"]),
+        {site: tuple(area) for site, area in document["places"].items()},
+    )
 
 
 def open_sessions(connection: Connection, session_hashes: Sequence[bytes], now: datetime) -> set[bytes]:

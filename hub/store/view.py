@@ -24,7 +24,7 @@ class SiteWords:
     time_zone: str
     version: int
     zones: Mapping[str, Row]
-    """By zone, in the configuration's order: parent, name, class, kind."""
+    """By zone, in the configuration's order: parent, name, class, kind, key_location, active (false: it went)."""
     devices: Mapping[str, Row]
     """By device: name, family, zone, edge, configuration, active."""
     edges: Mapping[str, Text]
@@ -47,7 +47,8 @@ def load_words(connection: Connection, site: str) -> SiteWords | None:
         return None
     zones = fetch_all(
         connection,
-        "SELECT zone, parent, name, class, kind FROM zone WHERE site = %s ORDER BY ordinal, zone",
+        "SELECT zone, parent, name, class, kind, key_location, active FROM zone WHERE site = %s"
+        " ORDER BY ordinal, zone",
         (site,),
     )
     devices = fetch_all(
@@ -78,9 +79,11 @@ def _names(rows: Any) -> dict[str, Any]:
     return {row[0]: row[1] for row in rows}
 
 
-def site_names(connection: Connection) -> list[Row]:
-    """Every site: site, name."""
-    return fetch_all(connection, "SELECT site, name FROM site ORDER BY site")
+def site_names(connection: Connection, sites: Collection[str]) -> list[Row]:
+    """Those sites: site, name."""
+    return fetch_all(
+        connection, "SELECT site, name FROM site WHERE site = ANY(%s) ORDER BY site", (list(sites),)
+    )
 
 
 def open_alarms(connection: Connection, site: str) -> list[Row]:

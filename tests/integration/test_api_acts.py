@@ -210,7 +210,7 @@ def test_operators_act_but_do_not_administer(
     api: RunningApi, client: httpx2.Client, connection: Connection
 ) -> None:
     number = raise_alarm(connection)
-    connection.execute("UPDATE account SET role = 'operator'")
+    connection.execute("UPDATE account_grant SET role = 'operator'")
     refused = client.post(f"{AT}/quarantine/1/retry")
     assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
     assert client.post(f"{AT}/alarms/{number}/acknowledge", json={}).status_code == 200

@@ -32,8 +32,10 @@ def test_set_up_once_then_log_in_and_out(api: RunningApi, database: str) -> None
     token = api.token
     first = api.administrator()
     session = first.get("/api/v1/session").json()
-    assert (session["role"], session["display_name"]) == ("administrator", "管理员")
-    assert session["sites"] == [{"site": "demo", "name": {"zh": "学校", "en": "school"}}]
+    assert (list(session["roles"]), session["display_name"]) == (["administrator"], "管理员")
+    assert session["sites"] == [
+        {"site": "demo", "name": {"zh": "学校", "en": "school"}, "roles": ["administrator"]}
+    ]
     again = stranger.post("/api/v1/setup", json={**form, "token": token, "name": "other"})
     assert again.status_code == 409
     second = api.administrator()

@@ -9,7 +9,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from hub.api import views
+from hub.api import session, views
 
 SOURCE = Path(__file__).resolve().parents[2] / "hub" / "console" / "src" / "api" / "types.ts"
 INTERFACE = re.compile(
@@ -33,7 +33,7 @@ PAIRS: dict[str, type] = {
     "Snapshot": views.Snapshot,
     "Beat": views.Beat,
     "UnreceiptedItem": views.UnreceiptedView,
-    "Session": views.SessionView,
+    "Session": session.SessionView,
 }
 
 

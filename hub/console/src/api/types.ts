@@ -15,9 +15,10 @@ export interface Session {
   account: string;
   name: string;
   display_name: string;
-  role: string;
   station: string;
-  sites: { site: string; name: Text }[];
+  /** Each role held anywhere, with its permissions. */
+  roles: Record<string, string[]>;
+  sites: { site: string; name: Text; roles: string[] }[];
 }
 
 export interface AlarmView {
