@@ -24,10 +24,11 @@ from hub.family import Child, die_with_parent, keep_running, write_pid
 from hub.rulebook.book import RuleBook, load_book
 from hub.rulebook.reflex import compile_reflexes, emitted_kinds
 from hub.settings import HubSettings, check_exposure, load_settings
-from hub.sites.configuration import SiteConfiguration, check_profiles, load_profiles, load_site
+from hub.sites.configuration import SiteConfiguration
 from hub.sites.desk import apply_configuration
 from hub.sites.enrolment import forget_edge, invite_edge, open_desk
 from hub.sites.model import build_model
+from hub.sites.reading import check_profiles, load_profiles, load_site
 from hub.sites.rotation import rotate_key
 from hub.store.database import Connection, connect, site_turn, transaction
 from hub.store.migration import SchemaMismatch, migrate

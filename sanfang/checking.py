@@ -30,7 +30,7 @@ def _check_hub(document: Any, file: Path) -> list[str]:
 
 
 def _check_site(document: Any, file: Path) -> list[str]:
-    from hub.sites.configuration import check_site
+    from hub.sites.reading import check_site
 
     return check_site(document, file)
 
@@ -124,8 +124,8 @@ def reflex_notes(good: Mapping[str, Sequence[Path]]) -> list[str]:
     from hub.rulebook.book import RuleBook
     from hub.rulebook.reflex import compile_reflexes, emitted_kinds
     from hub.rules.language import parse_rules
-    from hub.sites.configuration import load_site
     from hub.sites.model import build_model
+    from hub.sites.reading import load_site
 
     rules = [rule for file in good["rules"] for rule in parse_rules(read_document(file), file)[0]]
     documents = [read_document(file) for file in good.get("profile", ())]

@@ -124,6 +124,8 @@ def _value(table: str, column: Mapping[str, Any], number: int, words: Mapping[st
         return bool(number % 2)
     if kind == "timestamp with time zone":
         return at
+    if kind == "date":
+        return at.date()
     if kind == "time without time zone":
         return at.time()
     if kind == "text[]":

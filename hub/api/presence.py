@@ -140,6 +140,7 @@ def zone_views(words: SiteWords, states: States) -> list[ZoneView]:
             devices=DeviceCounts(total=sum(tally[zone].values()), **tally[zone]),
         )
         for zone, row in words.zones.items()
+        if row["active"]
     ]
 
 

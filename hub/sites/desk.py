@@ -123,6 +123,7 @@ def _tables(configuration: SiteConfiguration) -> SiteTables:
                 "name": zone.name.model_dump(),
                 "class": zone.class_,
                 "kind": zone.kind,
+                "key_location": zone.key_location,
                 "ordinal": ordinal,
             }
             for ordinal, zone in enumerate(configuration.zones)
@@ -169,5 +170,6 @@ def _device_row(device: DeviceConfiguration) -> dict[str, Any]:
             "parameters": device.parameters,
             "writes": list(device.writes),
         },
+        "notes": device.notes,
         "active": True,
     }

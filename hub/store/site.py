@@ -49,7 +49,7 @@ def load_configuration_state(connection: Connection, site: str) -> Row | None:
 
 
 def save_site(connection: Connection, tables: SiteTables, *, version: int, digest: str, at: datetime) -> None:
-    """Write a site's configuration; what vanished becomes inactive, or goes where nothing names it.
+    """Write a site's configuration; zones, edges and devices that vanished become inactive.
 
     Call it inside the site's turn.
     """
@@ -74,12 +74,6 @@ def save_site(connection: Connection, tables: SiteTables, *, version: int, diges
     _save_edges(connection, tables)
     _save_devices(connection, tables)
     _save_people(connection, tables)
-    # Only now: a device that moved to another zone had to move first.
-    connection.execute(
-        "DELETE FROM zone WHERE site = %s AND zone <> ALL(%s)"
-        " AND NOT EXISTS (SELECT FROM device d WHERE d.site = zone.site AND d.zone = zone.zone)",
-        (tables.site, list(tables.zones)),
-    )
 
 
 def _changed(
@@ -98,17 +92,27 @@ def _save_many(connection: Connection, query: LiteralString, rows: Sequence[Mapp
 def _save_zones(connection: Connection, tables: SiteTables) -> None:
     changed = _changed(
         connection,
-        "SELECT zone AS key, parent, name, class, kind, ordinal FROM zone WHERE site = %s",
+        "SELECT zone AS key, parent, name, class, kind, key_location, ordinal FROM zone"
+        " WHERE site = %s AND active",
         tables.site,
         tables.zones,
     )
     _save_many(
         connection,
-        "INSERT INTO zone (site, zone, parent, name, class, kind, ordinal) VALUES"
-        " (%(site)s, %(zone)s, %(parent)s, %(name)s, %(class)s, %(kind)s, %(ordinal)s)"
-        " ON CONFLICT (site, zone) DO UPDATE SET parent = EXCLUDED.parent, name = EXCLUDED.name,"
-        " class = EXCLUDED.class, kind = EXCLUDED.kind, ordinal = EXCLUDED.ordinal",
-        [{**row, "site": tables.site, "zone": key, "name": jsonb(row["name"])} for key, row in changed.items()],
+        "INSERT INTO zone (site, zone, parent, name, class, kind, key_location, ordinal) VALUES (%(site)s,"
+        " %(zone)s, %(parent)s, %(name)s, %(class)s, %(kind)s, %(key_location)s, %(ordinal)s)"
+        " ON CONFLICT (site, zone) DO UPDATE SET parent = EXCLUDED.parent, name = EXCLUDED.name, class ="
+        " EXCLUDED.class, kind = EXCLUDED.kind, key_location = EXCLUDED.key_location,"
+        " ordinal = EXCLUDED.ordinal, active = true",
+        [
+            {"key_location": None, **row, "site": tables.site, "zone": key, "name": jsonb(row["name"])}
+            for key, row in changed.items()
+        ],
+    )
+    # Never deleted: what happened there still has to be named.
+    connection.execute(
+        "UPDATE zone SET active = false WHERE site = %s AND active AND zone <> ALL(%s)",
+        (tables.site, list(tables.zones)),
     )
 
 
@@ -131,7 +135,7 @@ def _save_edges(connection: Connection, tables: SiteTables) -> None:
 def _save_devices(connection: Connection, tables: SiteTables) -> None:
     changed = _changed(
         connection,
-        "SELECT device AS key, name, family, zone, edge, connection, profile, configuration, active"
+        "SELECT device AS key, name, family, zone, edge, connection, profile, configuration, notes, active"
         " FROM device WHERE site = %s",
         tables.site,
         tables.devices,
@@ -139,14 +143,16 @@ def _save_devices(connection: Connection, tables: SiteTables) -> None:
     _save_many(
         connection,
         "INSERT INTO device"
-        " (site, device, name, family, zone, edge, connection, profile, configuration, active) VALUES"
+        " (site, device, name, family, zone, edge, connection, profile, configuration, notes, active) VALUES"
         " (%(site)s, %(device)s, %(name)s, %(family)s, %(zone)s, %(edge)s, %(connection)s, %(profile)s,"
-        " %(configuration)s, %(active)s) ON CONFLICT (site, device) DO UPDATE SET name = EXCLUDED.name,"
+        " %(configuration)s, %(notes)s, %(active)s)"
+        " ON CONFLICT (site, device) DO UPDATE SET name = EXCLUDED.name,"
         " family = EXCLUDED.family, zone = EXCLUDED.zone, edge = EXCLUDED.edge,"
         " connection = EXCLUDED.connection, profile = EXCLUDED.profile,"
-        " configuration = EXCLUDED.configuration, active = EXCLUDED.active",
+        " configuration = EXCLUDED.configuration, notes = EXCLUDED.notes, active = EXCLUDED.active",
         [
             {
+                "notes": "",
                 **row,
                 "site": tables.site,
                 "device": key,
@@ -224,8 +230,10 @@ def list_sites(connection: Connection) -> list[str]:
 
 
 def load_site_model(connection: Connection, site: str) -> SiteModel:
-    """The places and devices of a site, as far as rules need them."""
-    zones = fetch_all(connection, "SELECT zone, parent, class, kind FROM zone WHERE site = %s", (site,))
+    """The places and devices of a site as they are now, as far as rules need them."""
+    zones = fetch_all(
+        connection, "SELECT zone, parent, class, kind FROM zone WHERE site = %s AND active", (site,)
+    )
     devices = fetch_all(
         connection,
         "SELECT device, family, zone, edge, configuration FROM device WHERE site = %s AND active",

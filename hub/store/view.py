@@ -24,7 +24,7 @@ class SiteWords:
     time_zone: str
     version: int
     zones: Mapping[str, Row]
-    """By zone, in the configuration's order: parent, name, class, kind, key_location, active (false: it went)."""
+    """By zone, in the configuration's order: parent, name, class, kind, key_location, active (or gone)."""
     devices: Mapping[str, Row]
     """By device: name, family, zone, edge, configuration, active."""
     edges: Mapping[str, Text]

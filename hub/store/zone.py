@@ -7,7 +7,9 @@ from hub.store.database import Connection
 
 def zone_exists(connection: Connection, site: str, zone: str) -> bool:
     """Is there such a place?"""
-    row = connection.execute("SELECT 1 FROM zone WHERE site = %s AND zone = %s", (site, zone)).fetchone()
+    row = connection.execute(
+        "SELECT 1 FROM zone WHERE site = %s AND zone = %s AND active", (site, zone)
+    ).fetchone()
     return row is not None
 
 
@@ -16,7 +18,8 @@ def zones_below(connection: Connection, site: str, zone: str) -> list[str]:
     rows = connection.execute(
         "WITH RECURSIVE below AS ("
         " SELECT zone FROM zone WHERE site = %(site)s AND zone = %(zone)s"
-        " UNION SELECT z.zone FROM zone z JOIN below b ON z.parent = b.zone WHERE z.site = %(site)s)"
+        " UNION SELECT z.zone FROM zone z JOIN below b ON z.parent = b.zone"
+        " WHERE z.site = %(site)s AND z.active)"
         " SELECT zone FROM below",
         {"site": site, "zone": zone},
     ).fetchall()

@@ -79,7 +79,7 @@ def configuration(
 
 def _edges(settings: HubSettings) -> list[Sender]:
     from adapters.contract.topic import Sender
-    from hub.sites.configuration import load_site
+    from hub.sites.reading import load_site
 
     sites = [load_site(file) for file in settings.sites]
     return [Sender(site.site, edge.edge) for site in sites for edge in site.edges]

@@ -68,10 +68,12 @@ def test_what_vanishes_becomes_inactive_and_returns(connection: Connection) -> N
     smaller["zones"] = smaller["zones"][:1]
     assert apply(connection, smaller) == 2
     assert fetch_all(connection, "SELECT active FROM device") == [{"active": False}]
-    assert [row["zone"] for row in fetch_all(connection, "SELECT zone FROM zone")] == ["hall"]
+    assert [row["zone"] for row in fetch_all(connection, "SELECT zone FROM zone WHERE active")] == ["hall"]
+    assert load_site_model(connection, "demo").zone_parents == {"hall": None}
     assert load_site_model(connection, "demo").devices == {}
     assert edge_keys(connection) == {}
     assert fetch_all(connection, "SELECT * FROM person") == []
     assert apply(connection, GOOD) == 3
     assert list(load_site_model(connection, "demo").devices) == ["panel"]
+    assert load_site_model(connection, "demo").zone_path("lab") == ("lab", "hall")
     assert edge_keys(connection)[("demo", "e1")].key_number == 1

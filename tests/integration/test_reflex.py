@@ -21,9 +21,9 @@ from adapters.contract.message import Command, EventItem, Type
 from edge.settings import save_settings
 from hub.intake.worker import Worker
 from hub.rulebook.reflex import compile_reflexes, emitted_kinds
-from hub.sites.configuration import load_profiles, load_site
 from hub.sites.desk import apply_configuration
 from hub.sites.model import build_model
+from hub.sites.reading import load_profiles, load_site
 from hub.store.database import Connection, connect, fetch_all
 from hub.store.edge import load_settings
 from tests.intake_worker import make_worker, shipped_book

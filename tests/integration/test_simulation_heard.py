@@ -17,7 +17,8 @@ import pytest
 from adapters.base import DeviceSettings, Writes
 from adapters.contract.message import Command
 from adapters.registry import load_drivers
-from hub.sites.configuration import SiteConfiguration, load_site
+from hub.sites.configuration import SiteConfiguration
+from hub.sites.reading import load_site
 from simulators.app import send_order
 from tests.conftest import RunningBroker
 from tests.integration.driving import Host, WallClock, hosting, read_profiles

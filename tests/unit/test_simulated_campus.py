@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from hub.domain.roster import Shift, on_duty
-from hub.sites.configuration import load_site
+from hub.sites.reading import load_site
 from simulators.campus import Campus, CampusError, check_campus, read_campus
 from simulators.device import Device, OrderRefused, Surroundings
 from simulators.mqtt import MqttSettings

@@ -10,8 +10,9 @@ import pytest
 
 from hub.document import read_document
 from hub.domain.error import ConfigurationError
-from hub.sites.configuration import SiteConfiguration, check_site, load_profiles, load_site
+from hub.sites.configuration import SiteConfiguration
 from hub.sites.desk import settings_document
+from hub.sites.reading import check_site, load_profiles, load_site
 
 FILE = Path("site.yaml")
 GOOD: dict[str, Any] = {
