@@ -32,6 +32,8 @@ PAGES = {
     "hazards": "/hazards",
     "devices": "/devices",
     "incidents": "/incidents",
+    "report": "/hazards?hazard=new",
+    "journal": "/journal",
 }
 
 

@@ -1,10 +1,11 @@
-/** The pages. The hash carries the path, so that any server may hand out the console. */
+/**
+ * The pages. The hash carries the path, so that any server may hand out the console. What must come up while the hub
+ * is in trouble is in the first bundle; the pages of the desk come when they are opened.
+ */
 
+import { ref } from "vue";
 import { createRouter, createWebHashHistory } from "vue-router";
-import AlarmHistory from "./screens/AlarmHistory.vue";
 import AlarmPage from "./screens/AlarmPage.vue";
-import Devices from "./screens/Devices.vue";
-import Hazards from "./screens/Hazards.vue";
 import Incidents from "./screens/Incidents.vue";
 import LogIn from "./screens/LogIn.vue";
 import SetUp from "./screens/SetUp.vue";
@@ -17,13 +18,19 @@ export const router = createRouter({
   history: createWebHashHistory(),
   routes: [
     { path: "/", component: Wall },
-    { path: "/alarms", component: AlarmHistory },
+    { path: "/alarms", component: () => import("./screens/AlarmHistory.vue") },
     { path: "/alarms/:alarm(\\d+)", component: AlarmPage },
-    { path: "/hazards", component: Hazards },
-    { path: "/devices", component: Devices },
+    { path: "/hazards", component: () => import("./desk/hazards/Hazards.vue") },
+    { path: "/devices", component: () => import("./screens/Devices.vue") },
     { path: "/incidents/:incident(\\d+)?", component: Incidents },
+    { path: "/journal", component: () => import("./desk/journal/Journal.vue") },
     { path: "/login", component: LogIn },
     { path: "/setup", component: SetUp },
     { path: "/:rest(.*)*", redirect: "/" },
   ],
 });
+
+/** The page that the hub did not hand out when it was asked for; empty: none. */
+export const missingPage = ref("");
+router.onError((_error, to) => (missingPage.value = to.fullPath));
+router.afterEach(() => (missingPage.value = ""));

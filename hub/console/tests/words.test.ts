@@ -1,14 +1,23 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { en } from "../src/words/en";
+import { en as deskEn } from "../src/words/desk/en";
+import { zh as deskZh } from "../src/words/desk/zh";
+import { en as wallEn } from "../src/words/en";
 import { fill } from "../src/words/language";
-import { zh } from "../src/words/zh";
+import { zh as wallZh } from "../src/words/zh";
+
+const zh = { ...wallZh, ...deskZh };
+const en = { ...wallEn, ...deskEn };
 
 const places = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 
 describe("the catalogues", () => {
   it("have the same keys", () => {
     expect(Object.keys(en).sort()).toEqual(Object.keys(zh).sort());
+  });
+
+  it("of wall and desk have no key in common", () => {
+    expect(Object.keys(wallZh).filter((key) => key in deskZh)).toEqual([]);
   });
 
   it("have the same places to fill", () => {

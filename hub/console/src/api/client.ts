@@ -1,9 +1,11 @@
 /** Requests to the hub. One place knows the prefix, the CSRF header and the error shape. */
 
+import { t } from "../words/language";
 import type { AlarmDetail, AlarmView, Session, Snapshot, SoundReport, Verification } from "./types";
 
 const prefix = "/api/v1";
 const timeoutMs = 8000;
+const uploadTimeoutMs = 60_000;
 
 /** The hub said no, or could not be asked (`status` 0). */
 export class ApiError extends Error {
@@ -36,13 +38,15 @@ async function readError(response: Response): Promise<ApiError> {
   return new ApiError(response.status, code, message, field, body);
 }
 
-async function request<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+/** Asks the hub. A File goes as it is; anything else goes and comes as JSON. Throws ApiError. */
+export async function request<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET") {
     headers["X-Sanfang"] = "1";
     headers["Idempotency-Key"] = idempotencyKey();
   }
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const file = body instanceof Blob;
+  if (body !== undefined) headers["Content-Type"] = file ? body.type || "application/octet-stream" : "application/json";
   let response: Response;
   try {
     response = await fetch(prefix + path, {
@@ -50,8 +54,8 @@ async function request<Answer>(method: string, path: string, body?: unknown): Pr
       headers,
       credentials: "same-origin",
       cache: "no-store",
-      signal: AbortSignal.timeout(timeoutMs),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(file ? uploadTimeoutMs : timeoutMs),
+      ...(body === undefined ? {} : { body: file ? body : JSON.stringify(body) }),
     });
   } catch (cause) {
     throw new ApiError(0, "unreachable", cause instanceof Error ? cause.message : String(cause));
@@ -61,7 +65,7 @@ async function request<Answer>(method: string, path: string, body?: unknown): Pr
   return (await response.json()) as Answer;
 }
 
-const at = (site: string) => `/sites/${encodeURIComponent(site)}`;
+export const at = (site: string) => `/sites/${encodeURIComponent(site)}`;
 
 export const api = {
   setUpNeeded: () => request<{ needed: boolean }>("GET", "/setup"),
@@ -89,9 +93,12 @@ export const api = {
     request<unknown>("POST", `${at(site)}/incidents/${incident}/steps/${step}/${action}`, { reason }),
   actOnIncident: (site: string, incident: number, action: string, reason: string) =>
     request<unknown>("POST", `${at(site)}/incidents/${incident}/${action}`, { reason }),
-  actOnHazard: (site: string, hazard: number, action: string, reason: string) =>
-    request<unknown>("POST", `${at(site)}/hazards/${hazard}/${action}`, { reason }),
 };
+
+/** Why a request came to nothing, in words for a person. */
+export function reasonOf(error: unknown): string {
+  return error instanceof ApiError && error.status !== 0 ? error.message || error.code : t("login.unreachable");
+}
 
 async function act(site: string, seen: AlarmView, action: string, body: Record<string, unknown>): Promise<AlarmView> {
   const answer = await request<{ alarm: AlarmView }>("POST", `${at(site)}/alarms/${seen.alarm}/${action}`, {

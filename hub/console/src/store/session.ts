@@ -9,6 +9,12 @@ const stationKey = "sanfang.station";
 export const session = ref<Session | null>(null);
 export const site = computed(() => session.value?.sites[0]?.site ?? null);
 
+/** Whether a role that one holds at this site allows that (`journal.read`). The hub decides; a page only hides what it would refuse. */
+export function may(permission: string): boolean {
+  const here = session.value?.sites.find((each) => each.site === site.value);
+  return here?.roles.some((role) => session.value?.roles[role]?.includes(permission)) ?? false;
+}
+
 export function rememberedStation(): string {
   return localStorage.getItem(stationKey) ?? "";
 }

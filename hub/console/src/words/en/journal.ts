@@ -82,4 +82,5 @@ export const journal: Record<keyof typeof words, string> = {
   "journal.edge.online": "edge back",
   "journal.session.opened": "logged in",
   "journal.session.closed": "logged out",
+  "journal.command.gathered": "order joined to the incident",
 };

@@ -30,6 +30,7 @@ export const frame = {
   "nav.hazards": "隐患",
   "nav.devices": "设备",
   "nav.incidents": "应急响应",
+  "nav.journal": "台账",
   // Sound
   "sound.armed": "已开",
   "sound.off": "未开启",
@@ -76,6 +77,7 @@ export const frame = {
   "band.since": "已 {span}",
   "band.reconnecting": "正在重连",
   "band.drill": "演练进行中：{title}",
+  "band.pageMissing": "这一页没能从平台取来，报警页不受影响",
   // Panels
   "panel.zones": "设备状态",
   "panel.hazards": "未销号隐患",

@@ -80,4 +80,5 @@ export const journal = {
   "journal.edge.online": "网关恢复",
   "journal.session.opened": "登录",
   "journal.session.closed": "退出",
+  "journal.command.gathered": "指令并入应急响应",
 };

@@ -1,0 +1,8 @@
+/** The English catalogue of the desk, with the same keys. */
+
+import { frame } from "./en/frame";
+import { hazard } from "./en/hazard";
+import { journal } from "./en/journal";
+import type { DeskWords } from "./zh";
+
+export const en: DeskWords = { ...frame, ...hazard, ...journal };

@@ -1,0 +1,37 @@
+/** The journal's page. */
+
+import type { journal as words } from "../zh/journal";
+
+export const journal: Record<keyof typeof words, string> = {
+  "journal.seq": "No.",
+  "journal.what": "What",
+  "journal.subject": "About",
+  "journal.who": "Who",
+  "journal.reason": "Reason",
+  "journal.anyKind": "Everything",
+  "journal.peopleOnly": "People's acts only",
+  "journal.from": "From",
+  "journal.to": "To",
+  "journal.none": "No row fits",
+  "journal.noneYet": "No row fits so far; older rows have not been looked at",
+  "journal.older": "Look further back (before no. {below})",
+  "journal.end": "This is where the journal begins",
+  "journal.person": "account {actor}",
+  "journal.onlyThis": "Only this",
+  "journal.openIt": "Open",
+  "journal.noun.alarm": "Alarms",
+  "journal.noun.hazard": "Hazards",
+  "journal.noun.incident": "Incidents",
+  "journal.noun.command": "Orders to devices",
+  "journal.noun.device": "Devices",
+  "journal.noun.edge": "Edges",
+  "journal.noun.session": "Log-ins",
+  "journal.noun.account": "Accounts",
+  "journal.noun.mode": "Modes",
+  "journal.noun.configuration": "Configuration",
+  "journal.edge": "edge {name}",
+  "journal.by.worker": "hub (judging)",
+  "journal.by.chores": "hub (timers)",
+  "journal.by.api": "hub",
+  "journal.by.hub": "hub",
+};

@@ -1,0 +1,25 @@
+/** Acts on hazards. */
+
+export const hazard = {
+  "panel.hazardsAll": "全部隐患",
+  "hazard.none": "没有符合条件的隐患",
+  "hazard.report": "上报隐患",
+  "hazard.what": "看到了什么",
+  "hazard.whatHint": "如：二楼东侧疏散门前堆放课桌",
+  "hazard.words": "说明",
+  "hazard.days": "限期（天）",
+  "hazard.measure": "临时措施",
+  "hazard.measureHint": "整改完成前怎样保证安全",
+  "hazard.measureNeeded": "重大隐患派单前必须写明临时措施（已写过的可不重写）",
+  "hazard.act.confirm": "核实属实",
+  "hazard.act.dismiss": "不予立案",
+  "hazard.act.assign": "派单",
+  "hazard.act.begin": "开始整改",
+  "hazard.act.submit": "提交验收",
+  "hazard.act.close": "验收销号",
+  "hazard.act.reject": "退回整改",
+  "hazard.act.defer": "批准延期",
+  "hazard.act.resume": "继续整改",
+  "hazard.act.recur": "再次出现",
+  "hazard.act.measure": "记录临时措施",
+};
