@@ -17,6 +17,7 @@ from hub.domain.command import Command, CommandState
 from hub.domain.hazard import Hazard
 from hub.domain.incident import Incident, IncidentState
 from hub.domain.judgement import Input
+from hub.domain.roster import EVERY_DAY, Shift
 from hub.rulebook.book import RuleBook, load_book
 from hub.rules.engine import Engine
 from hub.store.alarm import read_alarm
@@ -27,13 +28,14 @@ from hub.store.database import Connection, connect, fetch_all, site_turn, transa
 from hub.store.hazard import read_hazard
 from hub.store.incident import read_incident
 from hub.store.journal import read_journal
+from hub.store.person import PersonSheet
+from hub.store.seed import PeopleTables
 from hub.store.site import SiteTables, load_site_model, save_site
 from hub.store.view import evidence_of
 from tests.ruling import MODEL, START
 
 SITE = "school"
 ROOT = Path(__file__).parents[1] / "config"
-EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]
 WRITES = ["door.release", "door.restore", "door.lock", "door.pulse"]
 
 
@@ -115,12 +117,12 @@ def make_school(dsn: str) -> None:
         edges={"edge": {"name": _name("edge"), "active": True}},
         devices=_devices(),
         posts={post: {"name": _name(post), "ordinal": number} for number, post in enumerate(posts)},
-        persons={f"p-{post}": {"name": "人", "contacts": []} for post in posts},
-        shifts=[
-            {"post": post, "person": f"p-{post}", "days": EVERY_DAY, "begins": time(0), "ends": time(0)}
-            for post in posts
-            if post != "electrician"
-        ],
+        people=PeopleTables(
+            persons={f"p-{post}": PersonSheet("人") for post in posts},
+            shifts=[
+                Shift(post, f"p-{post}", EVERY_DAY, time(0), time(0)) for post in posts if post != "electrician"
+            ],
+        ),
     )
     with connect(dsn, application="test") as connection, transaction(connection):
         save_site(connection, tables, version=1, digest="1", at=START)

@@ -21,6 +21,8 @@ OURS = (
     " ORDER BY 1"
 )
 _CHOICES: Mapping[tuple[str, str], list[Any]] = {
+    ("person", "contacts"): [f'[{{"kind": "phone", "value": "{number}"}}]' for number in range(3)],
+    ("substitution", "substitute"): ["person-0", "person-1", "person-2"],
     ("rollup", "bucket_s"): [60, 900, 86400],
     ("rollup", "at"): [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)],
 }

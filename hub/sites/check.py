@@ -14,12 +14,11 @@ from hub.sites.configuration import (
     DeviceConfiguration,
     EdgeConfiguration,
     EscalationConfiguration,
-    PersonConfiguration,
     PostConfiguration,
-    ShiftConfiguration,
     SiteConfiguration,
     ZoneConfiguration,
 )
+from hub.sites.people import PersonConfiguration, ShiftConfiguration, check_people
 
 RESERVED_DEVICES: Final = frozenset({"hub"})
 """Names that supervision events of the hub itself carry."""
@@ -83,7 +82,6 @@ def check_names(site: SiteConfiguration, file: Path) -> Iterator[str]:
     yield from check_unique(site.edges, lambda each: each.edge, lambda n: f"edges[{n}].edge", file)
     yield from check_unique(site.devices, lambda each: each.device, lambda n: f"devices[{n}].device", file)
     yield from check_unique(site.posts, lambda each: each.post, lambda n: f"posts[{n}].post", file)
-    yield from check_unique(site.persons, lambda each: each.person, lambda n: f"persons[{n}].person", file)
     for index, edge in enumerate(site.edges):
         yield from check_unique(
             edge.connections,
@@ -102,7 +100,6 @@ def check_references(site: SiteConfiguration, file: Path) -> Iterator[str]:
     parents = {zone.zone: zone.parent for zone in site.zones}
     connections = {edge.edge: {each.connection for each in edge.connections} for edge in site.edges}
     posts = {post.post for post in site.posts}
-    persons = {person.person for person in site.persons}
     for number, zone in enumerate(site.zones):
         if zone.parent is not None and zone.parent not in parents:
             yield fault(
@@ -133,18 +130,7 @@ def check_references(site: SiteConfiguration, file: Path) -> Iterator[str]:
                     "is no zone of this site; add it or correct it",
                     details.zone,
                 )
-    for number, shift in enumerate(site.shifts):
-        if shift.post not in posts:
-            yield fault(
-                file, f"shifts[{number}].post", "is no post of this site; add it or correct it", shift.post
-            )
-        if shift.person not in persons:
-            yield fault(
-                file,
-                f"shifts[{number}].person",
-                "is no person of this site; add it or correct it",
-                shift.person,
-            )
+    yield from check_people(site, posts, set(parents), file)
     for number, post in enumerate(site.escalation.posts):
         if post not in posts:
             yield fault(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -16,18 +14,10 @@ from pydantic import (
     model_validator,
 )
 
-from adapters.contract.topic import NAME
 from adapters.contract.vocabulary import COMMAND_KINDS, FAMILIES
 from hub.document import StrictModel
 from hub.domain.place import KEY_LOCATIONS
-
-_CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-
-
-def _name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError("is not a name; use a-z 0-9 _ . - (63 at most, beginning with a letter or digit)")
-    return value
+from hub.sites.people import Name, PeopleConfiguration, Words
 
 
 def _time_zone(value: str) -> str:
@@ -36,13 +26,6 @@ def _time_zone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("is not a time zone; write one of the IANA names, as Asia/Shanghai") from None
     return value
-
-
-def _clock(value: Any) -> Any:
-    # A number here is YAML's reading of an unquoted 19:00 (sexagesimal 1140).
-    if not isinstance(value, str) or not _CLOCK.fullmatch(value):
-        raise ValueError('is not a time of day; write "HH:MM" in quotes')
-    return time(int(value[:2]), int(value[3:]))
 
 
 def _text_keys(value: Any) -> Any:
@@ -60,11 +43,6 @@ def _among(words: Mapping[str, Any], what: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Clock = Annotated[time, BeforeValidator(_clock)]
-Words = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class LocalText(StrictModel):
@@ -133,25 +111,6 @@ class PostConfiguration(StrictModel):
     name: LocalText
 
 
-class ContactConfiguration(StrictModel):
-    kind: Name
-    value: Annotated[str, BeforeValidator(_text_number), Field(min_length=1, max_length=200)]
-
-
-class PersonConfiguration(StrictModel):
-    person: Name
-    name: Words
-    contacts: tuple[ContactConfiguration, ...] = ()
-
-
-class ShiftConfiguration(StrictModel):
-    post: Name
-    person: Name
-    days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
-    begins: Clock
-    ends: Clock
-
-
 class EscalationConfiguration(StrictModel):
     """After how many seconds an alarm that nobody acknowledged goes to the next post."""
 
@@ -160,7 +119,7 @@ class EscalationConfiguration(StrictModel):
     posts: tuple[Name, ...] = ()
 
 
-class SiteConfiguration(StrictModel):
+class SiteConfiguration(PeopleConfiguration):
     site: Name
     name: LocalText
     area: tuple[Words, ...] = ()
@@ -169,8 +128,6 @@ class SiteConfiguration(StrictModel):
     edges: tuple[EdgeConfiguration, ...] = ()
     devices: tuple[DeviceConfiguration, ...] = ()
     posts: tuple[PostConfiguration, ...] = ()
-    persons: tuple[PersonConfiguration, ...] = ()
-    shifts: tuple[ShiftConfiguration, ...] = ()
     escalation: EscalationConfiguration = EscalationConfiguration()
 
     @property

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.sites.configuration import DeviceConfiguration, EdgeConfiguration, SiteConfiguration
+from hub.sites.people import people_tables
 from hub.store.database import Connection, site_turn, transaction
 from hub.store.journal import append_journal, canonical
 from hub.store.site import (
@@ -52,7 +53,7 @@ def apply_configuration(
             return None
         version = int(state["configuration_version"]) + 1 if state else 1
         before = active_devices(connection, site)
-        save_site(connection, _tables(configuration), version=version, digest=digest, at=at)
+        save_site(connection, _tables(configuration, at), version=version, digest=digest, at=at)
         after = active_devices(connection, site)
         sent = {
             edge: number
@@ -110,7 +111,7 @@ def settings_document(
     }
 
 
-def _tables(configuration: SiteConfiguration) -> SiteTables:
+def _tables(configuration: SiteConfiguration, at: datetime) -> SiteTables:
     return SiteTables(
         site=configuration.site,
         name=configuration.name.model_dump(),
@@ -134,23 +135,7 @@ def _tables(configuration: SiteConfiguration) -> SiteTables:
             post.post: {"name": post.name.model_dump(), "ordinal": ordinal}
             for ordinal, post in enumerate(configuration.posts)
         },
-        persons={
-            person.person: {
-                "name": person.name,
-                "contacts": [contact.model_dump() for contact in person.contacts],
-            }
-            for person in configuration.persons
-        },
-        shifts=[
-            {
-                "post": shift.post,
-                "person": shift.person,
-                "days": list(shift.days),
-                "begins": shift.begins,
-                "ends": shift.ends,
-            }
-            for shift in configuration.shifts
-        ],
+        people=people_tables(configuration, configuration.time_zone, at),
     )
 
 

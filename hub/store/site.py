@@ -14,6 +14,7 @@ from typing import Any, LiteralString
 from hub.domain.judgement import DeviceFact, SiteModel
 from hub.store.database import Connection, Row, fetch_all, fetch_one
 from hub.store.journal import jsonb
+from hub.store.seed import PeopleTables, seed_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class SiteTables:
     edges: Mapping[str, Row] = field(default_factory=dict)
     devices: Mapping[str, Row] = field(default_factory=dict)
     posts: Mapping[str, Row] = field(default_factory=dict)
-    persons: Mapping[str, Row] = field(default_factory=dict)
-    shifts: Sequence[Row] = ()
+    people: PeopleTables = field(default_factory=PeopleTables)
+    """Who is there at the beginning: written only where the site has nobody yet."""
 
 
 def load_configuration_state(connection: Connection, site: str) -> Row | None:
@@ -179,28 +180,9 @@ def _save_people(connection: Connection, tables: SiteTables) -> None:
         " ON CONFLICT (site, post) DO UPDATE SET name = EXCLUDED.name, ordinal = EXCLUDED.ordinal",
         [{**row, "site": site, "post": key, "name": jsonb(row["name"])} for key, row in posts.items()],
     )
-    persons = _changed(
-        connection, "SELECT person AS key, name, contacts FROM person WHERE site = %s", site, tables.persons
-    )
-    _save_many(
-        connection,
-        "INSERT INTO person (site, person, name, contacts)"
-        " VALUES (%(site)s, %(person)s, %(name)s, %(contacts)s)"
-        " ON CONFLICT (site, person) DO UPDATE SET name = EXCLUDED.name, contacts = EXCLUDED.contacts",
-        [
-            {"site": site, "person": key, "name": row["name"], "contacts": jsonb(row["contacts"])}
-            for key, row in persons.items()
-        ],
-    )
-    connection.execute("DELETE FROM shift WHERE site = %s", (site,))
-    _save_many(
-        connection,
-        "INSERT INTO shift (site, shift, post, person, days, begins, ends)"
-        " VALUES (%(site)s, %(shift)s, %(post)s, %(person)s, %(days)s, %(begins)s, %(ends)s)",
-        [{**row, "site": site, "shift": number} for number, row in enumerate(tables.shifts, start=1)],
-    )
+    connection.execute("DELETE FROM shift WHERE site = %s AND post <> ALL(%s)", (site, list(tables.posts)))
     connection.execute("DELETE FROM post WHERE site = %s AND post <> ALL(%s)", (site, list(tables.posts)))
-    connection.execute("DELETE FROM person WHERE site = %s AND person <> ALL(%s)", (site, list(tables.persons)))
+    seed_people(connection, site, tables.people)
 
 
 def active_devices(connection: Connection, site: str) -> set[str]:

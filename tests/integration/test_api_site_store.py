@@ -72,7 +72,9 @@ def test_what_vanishes_becomes_inactive_and_returns(connection: Connection) -> N
     assert load_site_model(connection, "demo").zone_parents == {"hall": None}
     assert load_site_model(connection, "demo").devices == {}
     assert edge_keys(connection) == {}
-    assert fetch_all(connection, "SELECT * FROM person") == []
+    assert [row["person"] for row in fetch_all(connection, "SELECT person FROM person")] == ["zhang"], (
+        "people stay"
+    )
     assert apply(connection, GOOD) == 3
     assert list(load_site_model(connection, "demo").devices) == ["panel"]
     assert load_site_model(connection, "demo").zone_path("lab") == ("lab", "hall")
