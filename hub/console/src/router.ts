@@ -8,7 +8,6 @@ import { createRouter, createWebHashHistory } from "vue-router";
 import AlarmPage from "./screens/AlarmPage.vue";
 import Incidents from "./screens/Incidents.vue";
 import LogIn from "./screens/LogIn.vue";
-import SetUp from "./screens/SetUp.vue";
 import Wall from "./screens/Wall.vue";
 
 /** Pages before anyone is logged in stand without bars. */
@@ -25,7 +24,7 @@ export const router = createRouter({
     { path: "/incidents/:incident(\\d+)?", component: Incidents },
     { path: "/journal", component: () => import("./desk/journal/Journal.vue") },
     { path: "/login", component: LogIn },
-    { path: "/setup", component: SetUp },
+    { path: "/setup", component: () => import("./screens/SetUp.vue") },
     { path: "/:rest(.*)*", redirect: "/" },
   ],
 });

@@ -3,6 +3,7 @@
 import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
+import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...frame, ...hazard, ...journal };
+export const en: DeskWords = { ...frame, ...hazard, ...journal, ...start };

@@ -3,7 +3,8 @@
 import { frame } from "./zh/frame";
 import { hazard } from "./zh/hazard";
 import { journal } from "./zh/journal";
+import { start } from "./zh/start";
 
-export const zh = { ...frame, ...hazard, ...journal };
+export const zh = { ...frame, ...hazard, ...journal, ...start };
 
 export type DeskWords = Record<keyof typeof zh, string>;

@@ -1,0 +1,113 @@
+"""The desk's pages in a real browser: a hazard's life, a drill started by hand, the journal that shows both."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.screens import Login, enter, open_browser
+from tests.running_demo import RunningDemo, run_demo
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+SCRIPT = "<img src=x onerror=document.title='taken'>"
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[RunningDemo]:
+    with run_demo("--seed", "4") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def desk(demo: RunningDemo, browser: Browser) -> Iterator[Page]:
+    """The safety officer's screen; no script error and no breach of the policy may appear in its console."""
+    page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: errors.append(message.text) if "Content Security Policy" in message.text else None,
+    )
+    enter(page, demo.console, Login("zhang", "correct horse battery staple 7", demo.token))
+    page.wait_for_selector("[data-test=age]:not(.unknown)")
+    yield page
+    assert errors == []
+
+
+def test_a_hazard_is_reported_and_confirmed_and_a_script_in_its_title_stays_text(desk: Page) -> None:
+    desk.locator("nav.pages").get_by_role("link", name="隐患", exact=True).click()
+    desk.locator("[data-test=report]").click()
+    desk.get_by_role("button", name="上报隐患").last.click()
+    expect(desk.get_by_text("! 还没有填")).to_be_visible()
+    desk.fill("[name=title]", SCRIPT)
+    expect(desk.get_by_text("! 还没有填")).to_have_count(0)
+    desk.select_option("[name=zone]", index=1)
+    desk.get_by_role("button", name="上报隐患").last.click()
+    desk.locator("[data-act=confirm]").click()
+    row = desk.locator("tr[data-row]")
+    expect(row).to_contain_text("已核实")
+    expect(row).to_contain_text(SCRIPT)
+    assert desk.title() != "taken"
+
+
+def test_a_drill_is_started_by_hand_and_never_by_haste(desk: Page) -> None:
+    desk.keyboard.press("i")
+    desk.locator("[data-test=start]").click()
+    desk.select_option("[name=plan]", index=1)
+    desk.fill("[name=reason]", "月度演练")
+    desk.locator("[data-test=start-plan] button[type=submit]").click()
+    expect(desk.get_by_text("! 请选择")).to_be_visible()
+    desk.select_option("[name=exercise]", "drill")
+    desk.get_by_role("button", name="开始演练").click()
+    expect(desk.locator("[data-test=start-plan]")).to_have_count(0)
+    expect(desk.locator("[data-test=incident]")).to_contain_text("演练")
+    expect(desk.locator(".drill").first).to_contain_text("演练进行中")
+
+
+def test_the_journal_is_filtered_in_the_address_and_goes_on_live(desk: Page, demo: RunningDemo) -> None:
+    desk.goto(f"{demo.console}/#/journal?people=yes&kind=hazard.")
+    rows = desk.locator("tr[data-row]")
+    expect(rows).to_have_count(2)
+    expect(rows.last).to_contain_text("发现隐患")
+    expect(rows.last).to_contain_text("zhang")
+    desk.goto(f"{demo.console}/#/journal?kind=alarm.raised")
+    before = rows.count()
+    demo.order("press gate-button")
+    expect(rows).to_have_count(before + 1, timeout=5_000)
+    rows.first.focus()
+    desk.keyboard.press("Enter")
+    desk.get_by_role("button", name="只看它").nth(1).click()
+    expect(desk).to_have_url(re.compile("subject=alarm"))
+    expect(rows.first).to_contain_text("门卫室")
+
+
+def test_a_page_that_cannot_be_read_says_how_old_it_is(desk: Page, demo: RunningDemo) -> None:
+    desk.goto(f"{demo.console}/#/journal?people=yes")
+    rows = desk.locator("tr[data-row]")
+    expect(rows.first).to_be_visible()
+    pid = demo.pid("hub-api")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        desk.get_by_role("button", name="重新读取").click()
+        failed = desk.locator(".failed")
+        expect(failed).to_contain_text("时的内容", timeout=12_000)
+        expect(rows.first).to_be_visible()
+        desk.locator("[aria-label=事项]").select_option("hazard.")
+        expect(failed).to_contain_text("并不知道", timeout=12_000)
+        expect(rows).to_have_count(0)
+        expect(desk.get_by_text("没有符合条件的记录")).to_have_count(0)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: demo.ready, 30.0, "the hub is ready again", poll_s=0.1)
