@@ -60,11 +60,13 @@ class Audience:
         present = {each.session_hash for each in self._subscribers}
         self._sessions = {name: at for name, at in self._sessions.items() if name in present}
 
-    def publish(self, site: str, seq: int, event: bytes) -> None:
-        """Give an event to every stream of a site; `seq` 0 for what is no journal row."""
+    def publish(self, site: str, seq: int, event: bytes, *, whole: bool = False) -> None:
+        """Give an event to every stream of a site; `seq` 0 for what is no journal row; `whole`: the picture as
+        of that row.
+        """
         for subscriber in self._subscribers:
             if subscriber.site == site:
-                subscriber.push(seq, event)
+                subscriber.push(seq, event, whole=whole)
 
     def restart(self, site: str) -> None:
         """Let every stream of a site begin anew: what was sent belongs to a history that is gone."""

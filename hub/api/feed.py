@@ -23,13 +23,18 @@ from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.store.account import open_sessions
 from hub.store.database import Connection, await_notices, connect, limit_statements, listen, watched
-from hub.store.journal import CHANNEL, head_id, present_id
+from hub.store.journal import CHANNEL, head_id, head_seq, present_id
 from hub.store.site import edge_keys, list_sites
 from hub.store.view import liveness_rows
 
 POLL_S: Final = 1.0
 KEYS_S: Final = 5.0
 STEADY_S: Final = 10.0
+BEHIND: Final = 500
+"""Journal rows: screens that are farther behind get the picture, which shows what is newest at once, in place
+of every row between; a live alarm would otherwise wait behind each repeat of a flood."""
+PICTURE_S: Final = 0.5
+"""So often, while a flood lasts, is the picture sent anew."""
 _BACK_OFF_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
 _RENAMES: Final = frozenset({"configuration.applied", "session.opened"})
 """After these the names in memory may be out of date."""
@@ -67,6 +72,9 @@ class Feed:
         self.answered = float("-inf")
         """When the database last answered (monotonic)."""
         self.changes_read = 0
+        self.changes_skipped = 0
+        """Journal rows that screens were not told one by one, because they were behind."""
+        self._drawn: dict[str, float] = {}
 
     def start(self) -> None:
         """Begin to read."""
@@ -149,6 +157,12 @@ class Feed:
             began = utc_now()
             if present_id(connection, site, condition.seq) != condition.id:
                 condition = self._begin_anew(connection, condition, site)
+            if head_seq(connection, site) - condition.seq > BEHIND:
+                # Not yet: the next notice, or the poll, comes by again.
+                if steady_s() - self._drawn.get(site, float("-inf")) >= PICTURE_S:
+                    condition = self._skip(connection, condition, site)
+                    self._unreceipted.release(site, began)
+                return
             words = self._names.get(connection, site)
             batch = read_changes(connection, words, condition.standing, after=condition.seq, now=began)
             self.answered = steady_s()
@@ -166,9 +180,19 @@ class Feed:
                 self._unreceipted.release(site, began)
                 return
 
+    def _skip(self, connection: Connection, condition: Condition, site: str) -> Condition:
+        """Give every screen the picture in place of the rows that it is behind."""
+        self._names.forget(site)
+        drawn = self._redraw(connection, condition, site)
+        self.changes_skipped += drawn.seq - condition.seq
+        self.conditions = {**self.conditions, site: drawn}
+        self._drawn[site] = self.answered = steady_s()
+        return drawn
+
     def _redraw(self, connection: Connection, condition: Condition, site: str) -> Condition:
         snapshot, identity = read_snapshot(connection, self._names.get(connection, site), utc_now())
-        self._publish(site, 0, write_event("snapshot", snapshot, identity))
+        event = write_event("snapshot", snapshot, identity)
+        self._audience.call(lambda: self._audience.publish(site, snapshot.seq, event, whole=True))
         return replace(condition, seq=snapshot.seq, id=identity, counts=snapshot.counts)
 
     def _begin_anew(self, connection: Connection, condition: Condition, site: str) -> Condition:

@@ -113,6 +113,12 @@ def _metrics(here: Context) -> Iterable[str]:
             audience.overflows,
         ),
         ("sanfang_live_changes_total", "counter", "Journal rows read for screens.", live.feed.changes_read),
+        (
+            "sanfang_live_skipped_total",
+            "counter",
+            "Journal rows in whose place screens got the picture.",
+            live.feed.changes_skipped,
+        ),
         ("sanfang_unreceipted", "gauge", "Alarm events heard without a receipt.", len(heard)),
         ("sanfang_unreceipted_dropped_total", "counter", "Such events without room.", heard.dropped),
         ("sanfang_unverified_total", "counter", "Messages without proof.", heard.unverified),

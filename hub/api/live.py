@@ -99,10 +99,10 @@ async def _events(here: Context, subscriber: Subscriber, opening: Opening) -> As
             sent = opening.seq
             for event in opening.events:
                 yield event
-        for seq, event in events:
-            if seq == 0 or seq > sent:
-                sent = max(sent, seq)
-                yield event
+        for told in events:
+            if told.is_news(sent):
+                sent = max(sent, told.seq)
+                yield told.event
 
 
 class EventStream(Response):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel
@@ -19,6 +20,22 @@ def write_event(name: str, data: BaseModel, identity: str | None = None) -> byte
     return f"{head}event: {name}\ndata: {data.model_dump_json(by_alias=True)}\n\n".encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event that waits for a screen."""
+
+    seq: int
+    event: bytes
+    whole: bool
+    """It is the picture as of row `seq`, not that row alone."""
+
+    def is_news(self, sent: int) -> bool:
+        """Whether a screen that was sent everything up to row `sent` must have it. An older picture would take
+        back what the screen knows, and the rows between would never come again.
+        """
+        return self.seq == 0 or self.seq > sent or (self.whole and self.seq == sent)
+
+
 class Subscriber:
     """One screen's stream. Used in the event loop only."""
 
@@ -28,16 +45,16 @@ class Subscriber:
         self.closed = False
         self.overflowed = 0
         self._lost = False
-        self._queue: deque[tuple[int, bytes]] = deque()
+        self._queue: deque[Told] = deque()
         self._ready = asyncio.Event()
 
-    def push(self, seq: int, event: bytes) -> None:
+    def push(self, seq: int, event: bytes, *, whole: bool = False) -> None:
         """Add an event; `seq` is the journal row it carries, 0 for one that carries none."""
         if len(self._queue) >= QUEUE_LIMIT:
             self._queue.clear()
             self._lost = True
             self.overflowed += 1
-        self._queue.append((seq, event))
+        self._queue.append(Told(seq, event, whole))
         self._ready.set()
 
     def restart(self) -> None:
@@ -51,7 +68,7 @@ class Subscriber:
         self.closed = True
         self._ready.set()
 
-    async def take(self) -> tuple[bool, list[tuple[int, bytes]]]:
+    async def take(self) -> tuple[bool, list[Told]]:
         """Wait; then whether events were lost, and what came. Nothing came: the stream was closed."""
         await self._ready.wait()
         self._ready.clear()

@@ -10,7 +10,10 @@ import httpx2
 import pytest
 from psycopg import sql
 
-from hub.store.database import Connection, connect
+from hub.api.stream import Told
+from hub.clock import utc_now
+from hub.store.database import Connection, connect, site_turn, transaction
+from hub.store.journal import JournalLine, append_lines
 from hub.store.migration import migrate
 from tests.conftest import RunningPostgres
 from tests.raising import beat_as, raise_alarm
@@ -131,6 +134,45 @@ def test_no_row_falls_between_picture_and_changes(client: httpx2.Client, connect
         wait_until(shows, why=wanted)
         screen.close()
         assert screen.closed.wait(5)
+
+
+def test_a_live_alarm_does_not_wait_behind_a_flood_of_rows(
+    client: httpx2.Client, connection: Connection
+) -> None:
+    screen = Screen(client)
+    screen.wait_for("snapshot")
+    seq = screen.wait_for("beat").data["seq"]
+    at = utc_now()
+    flood = [
+        JournalLine(at, "system:worker", "device:door", "device.noted", {"number": number})
+        for number in range(4_000)
+    ]
+    with transaction(connection):
+        site_turn(connection, "demo")
+        append_lines(connection, "demo", flood)
+        live = raise_alarm(connection)
+    picture = screen.wait_for("snapshot", 2).data
+    assert [alarm["alarm"] for alarm in picture["alarms"]] == [live]
+    assert picture["seq"] > seq + 4_000
+    # And it goes on from there, row by row.
+    after = raise_alarm(connection, "door.forced", "door", "1")
+    told = screen.wait_for("change").data
+    assert (told["alarm"]["alarm"], told["seq"]) == (after, picture["seq"] + 1)
+    (skipped,) = [
+        line
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith("sanfang_live_skipped_total ")
+    ]
+    assert float(skipped.split()[1]) > 4_000
+    screen.close()
+
+
+@pytest.mark.parametrize(
+    ("seq", "whole", "news"),
+    [(0, False, True), (7, False, True), (6, False, False), (6, True, True), (5, True, False), (9, True, True)],
+)
+def test_an_older_picture_never_takes_back_what_a_screen_knows(seq: int, whole: bool, news: bool) -> None:
+    assert Told(seq, b"", whole).is_news(6) is news
 
 
 def test_log_out_ends_the_stream(api: RunningApi, client: httpx2.Client) -> None:

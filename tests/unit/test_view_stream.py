@@ -11,7 +11,7 @@ from hub.api.audience import TRUSTED_WITHOUT_STORE_S, Audience
 from hub.api.console import find_file
 from hub.api.door import is_own_origin
 from hub.api.health import write_metric
-from hub.api.stream import QUEUE_LIMIT, Subscriber, write_event
+from hub.api.stream import QUEUE_LIMIT, Subscriber, Told, write_event
 from hub.api.views import Text
 from hub.settings import HttpSettings, check_http, is_loopback
 
@@ -21,11 +21,11 @@ def test_events_come_in_order_and_at_once() -> None:
         subscriber = Subscriber("demo", b"s")
         subscriber.push(1, b"a")
         subscriber.push(2, b"b")
-        assert await subscriber.take() == (False, [(1, b"a"), (2, b"b")])
+        assert await subscriber.take() == (False, [Told(1, b"a", False), Told(2, b"b", False)])
         waiting = asyncio.create_task(subscriber.take())
         await asyncio.sleep(0)
         subscriber.push(3, b"c")
-        assert await waiting == (False, [(3, b"c")])
+        assert await waiting == (False, [Told(3, b"c", False)])
 
     asyncio.run(scenario())
 
@@ -37,10 +37,10 @@ def test_a_slow_screen_loses_all_and_is_told() -> None:
             subscriber.push(number + 1, b"x")
         lost, events = await subscriber.take()
         assert lost
-        assert [seq for seq, _ in events] == [QUEUE_LIMIT + number + 1 for number in range(5)]
+        assert [told.seq for told in events] == [QUEUE_LIMIT + number + 1 for number in range(5)]
         assert subscriber.overflowed == 1
         subscriber.push(9, b"y")
-        assert await subscriber.take() == (False, [(9, b"y")])
+        assert await subscriber.take() == (False, [Told(9, b"y", False)])
 
     asyncio.run(scenario())
 
@@ -52,7 +52,7 @@ def test_only_the_site_s_own_screens_hear() -> None:
         here, there = audience.subscribe("a", b"1"), audience.subscribe("b", b"2")
         audience.publish("a", 1, b"x")
         there.close()
-        assert (await here.take())[1] == [(1, b"x")]
+        assert (await here.take())[1] == [Told(1, b"x", False)]
         assert (await there.take())[1] == []
 
     asyncio.run(scenario())
