@@ -29,11 +29,15 @@ _DEADLINE_S: Final = 30.0
 
 
 class Screen:
-    """A screen's live stream: notes when changes of a subject's alarm arrive."""
+    """A screen's live stream: notes when each occurrence of a subject's alarm is on the screen, brought by a
+    change or, after a flood, by the picture.
+    """
 
     def __init__(self, client: httpx2.Client) -> None:
         self._arrived = threading.Condition()
         self._at: dict[str, list[float]] = defaultdict(list)
+        self._shown: dict[str, tuple[int, int]] = {}
+        """Subject -> (alarm, its occurrences) as the screen has it."""
         self._ready = threading.Event()
         self._client = client
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -49,20 +53,27 @@ class Screen:
                 if line.startswith("event:"):
                     kind = line[6:].strip()
                 elif line.startswith("data:") and kind == "snapshot":
+                    self._note(json.loads(line[5:])["alarms"], time.time())
                     self._ready.set()
                 elif line.startswith("data:") and kind == "change":
-                    at = time.time()
-                    change = json.loads(line[5:])
-                    if change["kind"] in ("alarm.raised", "alarm.repeated"):
-                        with self._arrived:
-                            self._at[change["alarm"]["subject"]].append(at)
-                            self._arrived.notify()
+                    at, change = time.time(), json.loads(line[5:])
+                    if change["alarm"] is not None:
+                        self._note([change["alarm"]], at)
+
+    def _note(self, alarms: list[dict[str, Any]], at: float) -> None:
+        with self._arrived:
+            for alarm in alarms:
+                subject, number, occurrences = alarm["subject"], alarm["alarm"], alarm["occurrences"]
+                known, before = self._shown.get(subject, (number, 0))
+                self._at[subject] += [at] * (occurrences - (before if known == number else 0))
+                self._shown[subject] = (number, occurrences)
+            self._arrived.notify()
 
     def await_changes(self, subject: str, count: int) -> list[float]:
-        """When the first `count` raises or repeats of the subject arrived (seconds since 1970)."""
+        """When the first `count` occurrences of the subject were on the screen (seconds since 1970)."""
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self._at[subject]) >= count, _DEADLINE_S):
-                raise RuntimeError(f"{subject}: {len(self._at[subject])} of {count} changes on the stream")
+                raise RuntimeError(f"{subject}: {len(self._at[subject])} of {count} occurrences on the screen")
             return self._at[subject][:count]
 
     def forget(self) -> None:
