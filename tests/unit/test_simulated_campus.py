@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from hub.domain.roster import Shift, on_duty
+from hub.domain.roster import Duty, Shift
 from hub.sites.reading import load_site
 from simulators.campus import Campus, CampusError, check_campus, read_campus
 from simulators.device import Device, OrderRefused, Surroundings
@@ -95,14 +95,17 @@ def test_every_building_has_an_escape_door_that_can_be_released_and_is_never_loc
 
 def test_every_post_is_filled_at_every_hour_of_the_week() -> None:
     site = load_site(DEMO / "site.yaml")
-    shifts = [
-        Shift(shift.post, shift.person, frozenset(shift.days), shift.begins, shift.ends)
-        for shift in site.shifts
-    ]
+    duty = Duty(
+        tuple(
+            Shift(shift.post, shift.person, frozenset(shift.days), shift.begins, shift.ends)
+            for shift in site.shifts
+        ),
+        ZoneInfo(site.time_zone),
+    )
     monday = datetime(2026, 11, 23, tzinfo=UTC)
     for post, minutes in itertools.product(site.posts, range(0, 7 * 24 * 60, 30)):
         at = monday + timedelta(minutes=minutes)
-        assert on_duty(shifts, post.post, at, ZoneInfo(site.time_zone)), f"nobody at {post.post} at {at}"
+        assert duty.persons(post.post, at), f"nobody at {post.post} at {at}"
     assert set(site.escalation.posts) <= {post.post for post in site.posts}
 
 
