@@ -88,13 +88,16 @@ class HeldSite:
         names its batch. Where what is recorded lies ahead of the clock (it was set back), time goes on from
         there a little slower until the clock has caught up: what comes later is recorded later.
         """
-        before, self._asked_s = self._asked_s, steady_s()
-        least = self.recorded_at + timedelta(microseconds=1)
-        if self.recorded_at - now > STEP:
-            least = max(least, self.recorded_at + timedelta(seconds=PACE * (self._asked_s - before)))
-        self.recorded_at = max(now, least)
+        self.recorded_at = max(self.present(now), self.recorded_at + timedelta(microseconds=1))
+        self._asked_s = steady_s()
         self.ahead = self.recorded_at - now
         return self.recorded_at
+
+    def present(self, now: datetime) -> datetime:
+        """What time it is at this site, recording nothing: the rules' timers and listening go by it."""
+        if self.recorded_at - now <= STEP:
+            return max(now, self.recorded_at)
+        return self.recorded_at + timedelta(seconds=PACE * (steady_s() - self._asked_s))
 
     def is_active(self, device: str, kind: str) -> bool | None:
         """What a condition of a device is now; None if it was never reported."""

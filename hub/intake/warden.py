@@ -177,7 +177,7 @@ class Warden:
         """
         away_s = self._broker_away_s()
         stalled = now_s - self._beaten_s > _STALL_S
-        until = self._beaten_at if stalled else now
+        until, until_s = (self._beaten_at, self._beaten_s) if stalled else (now, now_s)
         if away_s or stalled:
             self._listening_since_s = now_s
         self._beaten_s, self._beaten_at = now_s, now
@@ -192,13 +192,15 @@ class Warden:
         for site in list(clerk.sites):
             self._edges[site] = {row["edge"]: row for row in load_edges(clerk.connection, site)}
             notices = [*common, *self._edge_notices(site, now_s)]
-            listening = self._listening[site]
-            inputs: list[Input] = list(listening.end(until)) if away_s or stalled else []
+            listening, present = self._listening[site], clerk.sites[site].present(now)
+            inputs: list[Input] = []
+            if away_s or stalled:
+                inputs += listening.end(clerk.sites[site].present(until), until_s)
             if not away_s:
-                listening.begin(now)
+                listening.begin(present, now_s)
+            told = {**detail, **listening.told(present, now_s)}
 
-            def renew(connection: Connection, site: str = site) -> None:
-                told = {**detail, **self._listening[site].told()}
+            def renew(connection: Connection, site: str = site, told: Mapping[str, Any] = told) -> None:
                 save_liveness(connection, PROCESS, [site], started_at=self._started_at, at=now, detail=told)
 
             retries += [(site, n) for n in self._write(clerk, site, now, notices, inputs, before=renew)]
@@ -206,22 +208,24 @@ class Warden:
                 self._push_settings(clerk, Sender(site, edge), now_s)
         return retries
 
-    def tick(self, clerk: Clerk, now: datetime) -> list[tuple[str, int]]:
-        """Let time come to `now` at every site where a timer is due and somebody listened."""
+    def tick(self, clerk: Clerk, now: datetime, now_s: float) -> list[tuple[str, int]]:
+        """Let time come to now at every site where a timer is due and somebody listened: to the site's own
+        now, which is ahead of the clock where that was set back. The timers were set by it.
+        """
         retries = []
         for site, held in list(clerk.sites.items()):
-            due = held.judge.next_timer()
+            due, present = held.judge.next_timer(), held.present(now)
             listening = self._listening[site]
-            if due is None or due > now or listening.fed_until is None:
+            if due is None or due > present or listening.fed_until is None:
                 continue
-            inputs: list[Input] = [*listening.feed(now), TickInput(now)]
+            inputs: list[Input] = [*listening.feed(present, now_s), TickInput(present)]
             retries += [(site, number) for number in self._write(clerk, site, now, [], inputs)]
         return retries
 
-    def close(self, clerk: Clerk, now: datetime) -> None:
+    def close(self, clerk: Clerk, now: datetime, now_s: float) -> None:
         """The worker ends: so does its listening."""
         for site in list(clerk.sites):
-            inputs: list[Input] = list(self._listening[site].end(now))
+            inputs: list[Input] = list(self._listening[site].end(clerk.sites[site].present(now), now_s))
             if inputs:
                 self._write(clerk, site, now, [], inputs)
 

@@ -131,7 +131,7 @@ class Worker:
                     if not any(self._backlogs.values()):  # what was opened and did not fit goes on at once
                         self._inbox.wait(_POLL_S)
                     self._step(clerk)
-                self._warden.close(clerk, utc_now())
+                self._warden.close(clerk, utc_now(), steady_s())
         finally:
             connection.close()
 
@@ -157,7 +157,7 @@ class Worker:
                 self._gate.reload()
             acted = True
         if self._is_due("poll", _POLL_S):
-            self._retry(clerk, self._warden.tick(clerk, utc_now()))
+            self._retry(clerk, self._warden.tick(clerk, utc_now(), steady_s()))
             acted |= self._consume_journal(clerk)
         if acted:
             self._command(clerk)

@@ -102,14 +102,14 @@ def test_the_exchange_answers_every_lane_and_closes_what_cannot_come() -> None:
 
 def test_listening_is_fed_once_and_a_crash_ends_it_at_the_last_sign_of_life() -> None:
     listening = Listening()
-    assert listening.feed(NOW) == []
-    listening.begin(NOW)
-    listening.begin(NOW + timedelta(seconds=5))
-    later = NOW + timedelta(seconds=10)
-    assert listening.feed(later) == [ListeningInput(NOW, later)]
-    assert listening.feed(later) == []
-    row = {"detail": listening.told(), "at": later + timedelta(seconds=1)}
-    assert recover_listening(row) == [ListeningInput(later, later + timedelta(seconds=1))]
-    listening.end(later)
-    assert recover_listening({"detail": listening.told(), "at": later}) == []
+    assert listening.feed(NOW, 0.0) == []
+    listening.begin(NOW, 0.0)
+    listening.begin(NOW + timedelta(seconds=5), 5.0)
+    later, last = NOW + timedelta(seconds=10), NOW + timedelta(seconds=11)
+    assert listening.feed(later, 10.0) == [ListeningInput(NOW, later)]
+    assert listening.feed(later, 10.0) == []
+    row = {"detail": listening.told(last, 11.0), "at": last}
+    assert recover_listening(row) == [ListeningInput(later, last)]
+    listening.end(later, 10.0)
+    assert recover_listening({"detail": listening.told(last, 11.0), "at": last}) == []
     assert recover_listening(None) == []
