@@ -9,19 +9,25 @@ from fastapi import FastAPI
 from hub.api import (
     alarms,
     commands,
+    coverage,
     devices,
     enrolment,
     export,
+    handover,
     hazards,
     health,
     incidents,
     journal,
     latest,
     live,
+    people,
     readers,
+    responsibility,
+    roster,
     series,
     session,
     sites,
+    staffing,
 )
 from hub.api.console import make_console
 from hub.api.context import Context
@@ -43,6 +49,12 @@ _ROUTERS: Final = (
     readers.router,
     journal.router,
     commands.router,
+    people.router,
+    roster.router,
+    coverage.router,
+    staffing.router,
+    responsibility.router,
+    handover.router,
     enrolment.router,
     health.router,
 )

@@ -15,6 +15,8 @@ from hub.domain.consequence import Consequence
 from hub.domain.error import InvalidAct
 from hub.hazards import act as hazards
 from hub.incidents import act as incidents
+from hub.people import act as persons
+from hub.people import handover, roster
 from hub.people.desk import duty_of
 from hub.rulebook.book import RuleBook
 from hub.store.database import Connection
@@ -33,7 +35,7 @@ def apply_act(connection: Connection, act: Act, *, at: datetime, book: RuleBook)
     noun, _, verb = act.kind.partition(".")
     handle = _NOUNS.get(noun)
     if handle is None or not verb:
-        raise InvalidAct(f"kind: {act.kind!r} is no act; use alarm.…, hazard.…, incident.… or command.request")
+        raise InvalidAct(f"kind: {act.kind!r} is no act; use {', '.join(f'{each}.…' for each in _NOUNS)}")
     result, consequences = handle(turn, verb, act, book)
     work_off(turn, consequences, book)
     return result
@@ -104,4 +106,24 @@ _NOUNS: Final[dict[str, Callable[[Turn, str, Act, RuleBook], Result]]] = {
     "hazard": _hazard,
     "incident": _incident,
     "command": _command,
+    "person": lambda turn, verb, act, book: (
+        persons.act_on_person(turn, act.target, verb, act.parameters, act.reason),
+        [],
+    ),
+    "committee": lambda turn, verb, act, book: (
+        persons.act_on_committee(turn, act.target, verb, act.parameters, act.reason),
+        [],
+    ),
+    "roster": lambda turn, verb, act, book: (
+        roster.act_on_roster(turn, act.target, verb, act.parameters),
+        [],
+    ),
+    "responsibility": lambda turn, verb, act, book: (
+        roster.act_on_responsibility(turn, act.target, verb, act.parameters),
+        [],
+    ),
+    "handover": lambda turn, verb, act, book: (
+        handover.act_on_handover(turn, act.target, verb, act.parameters, act.reason),
+        [],
+    ),
 }

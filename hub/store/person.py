@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from hub.domain.staffing import Qualified
@@ -19,8 +19,8 @@ class PersonSheet:
     name: str
     account: str | None = None
     active: bool = True
-    contacts: Sequence[Mapping[str, Any]] = ()
-    """In the order of use: kind, value."""
+    contacts: Sequence[Mapping[str, Any]] | None = ()
+    """In the order of use: kind, value. None: as they are."""
     posts: Sequence[str] = ()
     qualifications: Sequence[Mapping[str, Any]] = ()
     """kind, number, issued_on, expires_on."""
@@ -116,7 +116,8 @@ def save_person(connection: Connection, site: str, person: str, sheet: PersonShe
         " active = EXCLUDED.active, erased_at = NULL",
         (site, person, sheet.name, sheet.account, sheet.active),
     )
-    save_contacts(connection, site, person, sheet.contacts)
+    if sheet.contacts is not None:
+        save_contacts(connection, site, person, sheet.contacts)
     connection.execute("DELETE FROM appointment WHERE site = %s AND person = %s", (site, person))
     connection.execute("DELETE FROM qualification WHERE site = %s AND person = %s", (site, person))
     with connection.cursor() as cursor:
@@ -156,11 +157,9 @@ def save_contacts(
         )
 
 
-def erase_person(connection: Connection, site: str, person: str, today: date, at: datetime) -> None:
-    """Empty a person: the row keeps its id, which the journal names, and nothing else. What stood in the roster
-    until yesterday stays, as an id; what was to come goes.
-    """
-    key = {"site": site, "person": person, "today": today, "at": at}
+def erase_person(connection: Connection, site: str, person: str, at: datetime) -> None:
+    """Empty a person: the row keeps its id, which the journal and old incidents name, and nothing else."""
+    key = {"site": site, "person": person, "at": at}
     for query in (
         "DELETE FROM contact WHERE site = %(site)s AND person = %(person)s",
         "DELETE FROM qualification WHERE site = %(site)s AND person = %(person)s",
