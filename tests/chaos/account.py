@@ -49,7 +49,7 @@ def balance(street: Street, campus: Campus, restored: list[str]) -> Account:
         _check_conditions(account, connection, campus.sayings, excused)
         _check_alarms(account, connection, campus.sayings, stored)
         _check_readings(account, connection, campus, excused)
-        _check_lanes(account, connection)
+        check_lanes(account, connection)
         _check_journal(account, connection)
         held = connection.execute("SELECT edge, lane, code, reason FROM quarantine").fetchall()
         account.expect_none("held in quarantine", held)
@@ -100,8 +100,8 @@ def _excused(
     for name in restored:
         with street.connect(name) as before:
             for identity, places in _stored(before).items():
-                for edge, epoch, lane, sequence in places:
-                    if any(first <= sequence <= last for first, last in ranges[edge, epoch, lane]):
+                for edge, epoch, number, sequence in places:
+                    if any(first <= sequence <= last for first, last in ranges[edge, epoch, number]):
                         excused["events"].add(identity)
             excused["readings"] |= set(_readings(before))
     account.figures["gaps announced"] = f"{len(gaps)} ({announced} items)"
@@ -220,7 +220,7 @@ def _check_readings(account: Account, connection: Any, campus: Campus, excused: 
     }
 
 
-def _check_lanes(account: Account, connection: Any) -> None:
+def check_lanes(account: Account, connection: Any) -> None:
     """What the rules were fed of each alarm lane came in the lane's order, nothing twice; and every event of it
     that is stored was fed.
 
