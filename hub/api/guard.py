@@ -6,11 +6,10 @@
     def get_alarms(here: Here, words: AtSite) -> AlarmList: ...
 
 - `may("noun.verb")`: for a path with `{site}`. Not logged in: 401; a site that there is not, or outside of
-  one's area: 404, by the same code; inside it without the permission: 403; where the permission needs a second
-  factor (`SECOND_FACTOR`) and the session has none: 403 with code `second_factor_needed`.
+  one's area: 404, by the same code; inside it without the permission: 403.
 - `may_somewhere("noun.verb")`: for a path without a site; somebody who has it at any site. The route then
   keeps to `asker.access.sites_where("noun.verb")`.
-- `signed_in`: one's own session, password, factors; no permission.
+- `signed_in`: one's own session; no permission.
 - `everybody("why")`: no session at all.
 
 `AtSite` gives the site's words, `Asker` the session (`.account`, `.station`, `.access`). Both may stand beside

@@ -103,9 +103,6 @@ PERMISSIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Every permission, with what it allows in Chinese and English."""
 
-SECOND_FACTOR: Final = frozenset({"rule.edit", "account.edit", "token.edit"})
-"""Who changes rules or rights shows a second factor first."""
-
 
 def _all(names: str) -> frozenset[str]:
     return frozenset(names.split())
@@ -232,13 +229,12 @@ _BLOCK: Final = re.compile(r"(<!-- permissions -->\n).*?(<!-- /permissions -->)"
 
 
 def print_table() -> str:
-    """The table of permissions by role, in Markdown; ² marks what needs a second factor."""
+    """The table of permissions by role, in Markdown."""
     heads = [f"{zh}<br>{role}" for role, (zh, _) in ROLE_NAMES.items()]
     lines = [f"| permission | {' | '.join(heads)} |", "|---|" + ":-:|" * len(heads)]
     for permission, (zh, en) in PERMISSIONS.items():
         marks = ["●" if permission in ROLES[role] else "" for role in ROLE_NAMES]
-        second = " ²" if permission in SECOND_FACTOR else ""
-        lines.append(f"| `{permission}`{second} {zh} · {en} | {' | '.join(marks)} |")
+        lines.append(f"| `{permission}` {zh} · {en} | {' | '.join(marks)} |")
     return "\n".join(lines)
 
 

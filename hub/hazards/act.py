@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from hub.domain.error import ActRefused, InvalidAct, NotFound
 from hub.domain.hazard import FIRST_STATE, Grade, Hazard, HazardAction, next_hazard_state
+from hub.domain.watch import CONDITIONS
 from hub.hazards.desk import journal_hazard
+from hub.hazards.roster import roster_fault
 from hub.store.checkpoint import rule_holds
 from hub.store.command import find_actuator
 from hub.store.database import next_number
@@ -94,6 +96,8 @@ def still_there(turn: Turn, hazard: Hazard) -> str:
         rule = hazard.checker.removeprefix("rule:")
         if rule_holds(turn.connection, turn.site, rule, hazard.subject):
             return f"rule {rule} still finds it"
+    elif hazard.checker in CONDITIONS:
+        return roster_fault(turn, hazard)
     elif hazard.checker and condition_active(turn.connection, turn.site, hazard.subject, hazard.checker):
         return f"{hazard.checker} is still active at {hazard.subject}"
     return ""

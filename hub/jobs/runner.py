@@ -19,6 +19,7 @@ from hub.clock import resume_from, steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.jobs import partitioning
 from hub.jobs.chore import Chore
+from hub.jobs.coverage import coverage_chore
 from hub.jobs.deadline import deadline_chore
 from hub.jobs.retention import retention_chore
 from hub.jobs.rollup import rollup_chore
@@ -177,7 +178,12 @@ def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> i
     book = load_book(settings.rules, settings.plans)
     upkeep = Runner(
         settings.database,
-        (partitioning.CHORE, rollup_chore(), retention_chore(settings.retention.kept)),
+        (
+            partitioning.CHORE,
+            rollup_chore(),
+            retention_chore(settings.retention.kept),
+            coverage_chore(book.plans),
+        ),
         UPKEEP,
     )
     runner = Runner(settings.database, (deadline_chore(book),), upkeep=upkeep)

@@ -26,7 +26,6 @@ class SessionRow:
     created_at: datetime
     used_at: datetime
     expires_at: datetime
-    proved_at: datetime | None
     """When a second factor was last shown in it."""
     access: Access
 
@@ -116,7 +115,7 @@ def find_session(connection: Connection, session_hash: bytes, now: datetime) -> 
     row = fetch_one(
         connection,
         "SELECT s.session_hash, s.account, a.name, a.display_name, s.station, s.created_at, s.used_at,"
-        " s.expires_at, s.proved_at, account_access(a.account) AS access"
+        " s.expires_at, account_access(a.account) AS access"
         " FROM session s JOIN account a USING (account)"
         " WHERE s.session_hash = %s AND s.ended_at IS NULL AND s.expires_at > %s AND s.used_at > %s"
         " AND a.disabled_at IS NULL",

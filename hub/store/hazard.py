@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Final
 
@@ -54,6 +55,18 @@ def find_last_hazard(connection: Connection, site: str, subject: str, condition:
         (site, subject, condition),
     )
     return None if row is None else read_hazard(row)
+
+
+def open_hazards_of(
+    connection: Connection, site: str, conditions: Collection[str]
+) -> dict[tuple[str, str], tuple[int, HazardState]]:
+    """(subject, condition) -> number and state, of the open hazards with one of these conditions."""
+    rows = connection.execute(
+        "SELECT subject, condition, hazard, state FROM hazard WHERE site = %s AND condition = ANY(%s)"
+        " AND state NOT IN ('closed', 'dismissed')",
+        (site, list(conditions)),
+    )
+    return {(subject, condition): (number, HazardState(state)) for subject, condition, number, state in rows}
 
 
 def condition_active(connection: Connection, site: str, subject: str, kind: str) -> bool | None:

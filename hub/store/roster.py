@@ -198,6 +198,12 @@ def load_escalation(connection: Connection, site: str) -> EscalationPolicy:
     return read_escalation(row["escalation"] if row else {})
 
 
+def post_names(connection: Connection, site: str) -> dict[str, dict[str, str]]:
+    """Post -> what it is called, in the configuration's order."""
+    rows = connection.execute("SELECT post, name FROM post WHERE site = %s ORDER BY ordinal, post", (site,))
+    return dict(rows)
+
+
 def post_exists(connection: Connection, site: str, posts: Sequence[str]) -> bool:
     """Whether the site has all of these posts."""
     row = connection.execute(

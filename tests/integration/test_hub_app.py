@@ -183,7 +183,10 @@ def test_set_up_tokens_replace_each_other_until_somebody_has_an_account(database
     with connect(database, application="test") as connection:
         row = fetch_one(connection, "SELECT count(*) AS n FROM setup_token")
         assert row == {"n": 1}
-        connection.execute("INSERT INTO account VALUES ('a', 'a', 'A', 'x', 'operator', now())")
+        connection.execute(
+            "INSERT INTO account (account, name, display_name, password_hash, created_at)"
+            " VALUES ('a', 'a', 'A', 'x', now())"
+        )
     assert setup_token(file) is None
 
 

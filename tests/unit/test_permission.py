@@ -16,7 +16,6 @@ from hub.domain.permission import (
     PERMISSIONS,
     ROLE_NAMES,
     ROLES,
-    SECOND_FACTOR,
     Access,
     Grant,
     Role,
@@ -56,7 +55,6 @@ def test_the_table_is_whole() -> None:
     assert set(ROLES) == set(ROLE_NAMES) == set(Role)
     used = frozenset[str]().union(*ROLES.values())
     assert used == set(PERMISSIONS)
-    assert set(PERMISSIONS) >= SECOND_FACTOR
 
 
 def test_a_bureau_has_nothing_of_persons_and_changes_nothing() -> None:
