@@ -26,7 +26,6 @@ class SessionRow:
     created_at: datetime
     used_at: datetime
     expires_at: datetime
-    """When a second factor was last shown in it."""
     access: Access
 
 
