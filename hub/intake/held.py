@@ -7,7 +7,7 @@ Everything here is memory of committed rows. After a failed commit it is thrown 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from hub.store.condition import ConditionKey, ConditionState, load_conditions
 from hub.store.cursor import LaneKey, last_recorded, load_cursors
 from hub.store.database import Connection
 from hub.store.history import last_position, load_consumed
+from hub.store.person import pseudonym_secret
 from hub.store.reading import load_series
 from hub.store.site import load_site_model
 
@@ -119,7 +120,7 @@ class HeldSite:
         self.model = load_site_model(connection, self.site)
         self.judge = make_judge(self.model)
         self.judge.restore(load_checkpoints(connection, self.site))
-        self.series = SeriesBook(self.model, self.judge, self.series.numbers, self.series.drifting)
+        self.series = replace(self.series, model=self.model, rules=self.judge, _known={})
 
 
 def load_held(connection: Connection, site: str, make_judge: MakeJudge, now: datetime) -> HeldSite:
@@ -134,7 +135,9 @@ def load_held(connection: Connection, site: str, make_judge: MakeJudge, now: dat
         site=site,
         model=model,
         judge=judge,
-        series=SeriesBook(model, judge, load_series(connection, site), drifting),
+        series=SeriesBook(
+            model, judge, load_series(connection, site), drifting, pseudonym_secret(connection, site)
+        ),
         cursors=load_cursors(connection, site),
         conditions=conditions,
         position=position,

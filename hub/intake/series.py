@@ -54,6 +54,8 @@ class SeriesBook:
     numbers: dict[SeriesKey, int]
     drifting: set[str]
     """Devices whose clock is known to be off now."""
+    secret: bytes = field(repr=False)
+    """What the numbers of the site's cards are hashed with before anything is stored of them."""
     _known: dict[str, dict[SeriesKey, Series]] = field(default_factory=dict)
 
     def find(self, edge: str, keys: Sequence[SeriesKey], parcel: Parcel) -> list[Series]:

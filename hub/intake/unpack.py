@@ -33,6 +33,7 @@ from adapters.contract.vocabulary import REFLEX_COMMANDS, Lane, Quality
 from hub.domain.command import Precedence, ReflexDone
 from hub.domain.judgement import EventInput, ReadingInput, SiteModel
 from hub.domain.moment import microseconds
+from hub.domain.pseudonym import HOLDER, make_pseudonym
 from hub.intake.clock import EdgeTime, edge_time, event_time, is_late, moment, moment_or_none, reading_times
 from hub.intake.parcel import Notice, Parcel, Result
 from hub.intake.series import MOST_ADDRESS, REFUSED, Series, SeriesBook, check_address
@@ -129,7 +130,7 @@ def _take_events(parcel: Parcel, book: SeriesBook, origin: Origin, item: EventIt
         if error is None and len(event.identity) > _MOST_IDENTITY:
             error = MalformedItem(f"identity: {len(event.identity)} characters; {_MOST_IDENTITY} at most")
         if error is None:
-            _take_event(parcel, book.model, origin, index, event)
+            _take_event(parcel, book, origin, index, event)
         else:
             alone = encode_payload(EventItem([event]))
             known = event.device if event.device in book.model.devices else ""
@@ -188,7 +189,8 @@ def find_reflex_fault(edge: str, reflex: Reflex) -> str:
     return "" if reflex.command == wanted else "reflex: its id is not that of its rule and evidence"
 
 
-def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, event: Event) -> None:
+def _take_event(parcel: Parcel, book: SeriesBook, origin: Origin, index: int, event: Event) -> None:
+    model = book.model
     edge = _edge_time(parcel.recorded_at, origin, event.edge_at)
     time = event_time(event.observed_at, event.replayed, edge)
     if time.drift is not None:
@@ -205,7 +207,7 @@ def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, ev
         observed_at=moment(time.observed_at),
         recorded_at=parcel.recorded_at,
         late=is_late(origin.age_ms),
-        attributes=_attributes(event),
+        attributes=_attributes(event, book.secret),
     )
     if time.drift is not False and time.observed_at == edge.at:
         parcel.by_edge.add(taken.id)
@@ -224,7 +226,8 @@ def _take_event(parcel: Parcel, model: SiteModel, origin: Origin, index: int, ev
             ordinal=origin.ordinal + index,
             quality=int(Quality.UNCERTAIN if time.uncertain else Quality.GOOD),
             identity=event.identity,
-            raw=event.raw,
+            # The device's own words name the card as well.
+            raw=b"" if HOLDER in event.attributes else event.raw,
         )
     )
 
@@ -365,8 +368,10 @@ def _edge_time(recorded_at: datetime, origin: Origin, edge_at: int) -> EdgeTime:
     return edge_time(edge_at, origin.age_ms, microseconds(recorded_at), origin.offset_us)
 
 
-def _attributes(event: Event) -> dict[str, str | int | float | bool]:
+def _attributes(event: Event, secret: bytes) -> dict[str, str | int | float | bool]:
     kept = {name: _storable(value) for name, value in event.attributes.items()}
+    if HOLDER in kept:
+        kept[HOLDER] = make_pseudonym(secret, str(kept[HOLDER]))
     if event.replayed:
         kept["replayed"] = True
     return kept

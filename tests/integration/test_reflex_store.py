@@ -235,7 +235,7 @@ def test_what_cannot_be_a_reflex(changes: dict[str, object], fault: str) -> None
 
 def test_a_reflex_that_cannot_be_is_held_alone_and_its_event_is_taken(school: School) -> None:
     model = load_site_model(school.connection, SITE)
-    book = SeriesBook(model, Engine(school.book, model), {}, set())
+    book = SeriesBook(model, Engine(school.book, model), {}, set(), b"")
     now = START + timedelta(hours=1)
     parcel = Parcel(SITE, now, "alarm")
     press = Event("gate-button", "", "panic.pressed", None, None, microseconds(now))

@@ -87,7 +87,7 @@ def street(database: str, tmp_path: Path) -> Iterator[Street]:
 
 
 def press(number: int, kind: str) -> Observation:
-    event = Event("button", f"n{number}", kind, None, None, SystemClock().now_us(), {"holder": str(number)})
+    event = Event("button", f"n{number}", kind, None, None, SystemClock().now_us(), {"number": str(number)})
     return Observation((event,), ())
 
 
@@ -107,7 +107,7 @@ def test_an_edge_enrols_speaks_and_renews_over_tls(street: Street, monkeypatch: 
     assert not read_validity(new.credential).is_due(SystemClock().now_us())
     assert "edge.certificate_renewed" in street.kinds()
     stored = street.rows(
-        "SELECT lane, sequence, attributes ->> 'holder' AS number FROM events WHERE device = 'button'"
+        "SELECT lane, sequence, attributes ->> 'number' AS number FROM events WHERE device = 'button'"
         " ORDER BY lane, sequence"
     )
     for kinds in (1, 2):

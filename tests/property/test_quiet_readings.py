@@ -61,7 +61,7 @@ STEPS = st.one_of(
 
 def take(engine: Engine, steps: list[Any]) -> tuple[list[Any], int]:
     """Judge parcel by parcel; what came out of it, and how many readings were fed."""
-    book = SeriesBook(MODEL, engine, {}, set())
+    book = SeriesBook(MODEL, engine, {}, set(), b"")
     told: list[Any] = []
     fed = 0
     for number, step in enumerate(steps, start=1):
