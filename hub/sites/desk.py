@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from hub.domain.chain import canonical
 from hub.sites.configuration import DeviceConfiguration, EdgeConfiguration, SiteConfiguration
 from hub.sites.people import people_tables
 from hub.store.database import Connection, site_turn, transaction
-from hub.store.journal import append_journal, canonical
+from hub.store.journal import append_journal
 from hub.store.site import (
     SiteTables,
     active_devices,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from hub.domain.chain import GENESIS, canonical, hash_row
 from hub.store.database import Connection, Row, fetch_all
 
 CHANNEL = "journal"
-_GENESIS = b"\0" * 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def append_lines(connection: Connection, site: str, lines: Sequence[JournalLine]
     Readers are woken at commit by NOTIFY, which carries the site only.
     """
     head = connection.execute("SELECT seq, hash FROM journal_head WHERE site = %s", (site,)).fetchone()
-    seq, link = (int(head[0]), bytes(head[1])) if head else (0, _GENESIS)
+    seq, link = (int(head[0]), bytes(head[1])) if head else (0, GENESIS)
     rows = []
     for line in lines:
         seq, at, text, before = seq + 1, line.at.astimezone(UTC), canonical(line.body), link
@@ -76,25 +75,6 @@ def append_lines(connection: Connection, site: str, lines: Sequence[JournalLine]
         (site, seq, link, CHANNEL),
     )
     return seq
-
-
-def canonical(body: Mapping[str, Any]) -> str:
-    """The text that is hashed: keys sorted, no spaces, UTF-8 as it is.
-
-    Numbers go through PostgreSQL's jsonb and come back equal as long as they are integers, or
-    floats in Python's shortest form; NaN and infinities are refused.
-    """
-    return json.dumps(
-        body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str
-    )
-
-
-def hash_row(
-    prev_hash: bytes, site: str, seq: int, at: datetime, actor: str, subject: str, kind: str, body: str
-) -> bytes:
-    """SHA-256 over the previous hash and this row, fields separated by U+001F."""
-    fields = (site, str(seq), at.astimezone(UTC).isoformat(timespec="microseconds"), actor, subject, kind, body)
-    return hashlib.sha256(prev_hash + "\x1f".join(fields).encode()).digest()
 
 
 def read_journal(connection: Connection, site: str, *, after: int, limit: int = 500) -> list[Row]:
@@ -133,7 +113,7 @@ def row_id(site: str, seq: int, row_hash: bytes) -> str:
 def present_id(connection: Connection, site: str, seq: int) -> str | None:
     """The id of the row with that number, if the journal still holds it; row 0 is before all."""
     if seq == 0:
-        return row_id(site, 0, _GENESIS)
+        return row_id(site, 0, GENESIS)
     row = connection.execute(
         # The head outlives its row, which retention may have taken.
         "SELECT hash FROM journal_head WHERE site = %(site)s AND seq = %(seq)s"
@@ -146,7 +126,7 @@ def present_id(connection: Connection, site: str, seq: int) -> str | None:
 def head_id(connection: Connection, site: str) -> tuple[int, str]:
     """The newest seq and its id; 0 for an empty journal."""
     row = connection.execute("SELECT seq, hash FROM journal_head WHERE site = %s", (site,)).fetchone()
-    seq, row_hash = (int(row[0]), bytes(row[1])) if row else (0, _GENESIS)
+    seq, row_hash = (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
     return seq, row_id(site, seq, row_hash)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx2
 
 from adapters.contract.vocabulary import Lane
-from hub.store.journal import canonical, hash_row
+from hub.domain.chain import canonical, hash_row
 from tests.chaos.campus import Campus, Measurement, Saying
 from tests.chaos.school import EDGES, SITE
 from tests.chaos.street import Street

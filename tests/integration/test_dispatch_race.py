@@ -10,12 +10,12 @@ import pytest
 from adapters.contract.vocabulary import Priority
 from hub.dispatch.consequence import MAX_DEPTH, follow
 from hub.dispatch.verdict import apply_verdicts, raise_unjudged
+from hub.domain.chain import canonical, hash_row
 from hub.domain.error import ActRefused, HubError
 from hub.rulebook.book import RuleBook
 from hub.store.alarm import find_alarm
 from hub.store.checkpoint import load_checkpoints
 from hub.store.database import connect, site_turn, transaction
-from hub.store.journal import canonical, hash_row
 from tests.dispatching import SITE, School, make_school
 from tests.ruling import START, event
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.contract.vocabulary import Lane
+from hub.domain.chain import canonical, hash_row
 from hub.domain.retention import AUDIT_DAYS, CLASSES, DEFAULT, read_days
 from hub.jobs.retention import Retention
 from hub.store.database import Connection, connect, transaction
-from hub.store.journal import append_journal, canonical, hash_row
+from hub.store.journal import append_journal
 from hub.store.liveness import save_liveness
 from hub.store.migration import layout_of
 from hub.store.partition import attach, day_span, drop_day, drop_partition, held_days, named_partitions
