@@ -14,6 +14,7 @@ import typer
 from sanfang.commands import broker as broker_commands
 from sanfang.commands import ca as ca_commands
 from sanfang.commands import database as database_commands
+from sanfang.commands import journal as journal_commands
 from sanfang.ports import CONTROL_PORT
 
 WRONG = 2
@@ -32,6 +33,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(ca_commands.app, name="ca")
 app.add_typer(broker_commands.app, name="broker")
 app.add_typer(database_commands.app, name="db")
+app.add_typer(journal_commands.app, name="journal")
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
 

@@ -16,7 +16,15 @@ from hub.store.database import Connection, site_turn, transaction
 from hub.store.liveness import load_liveness
 from hub.store.migration import layout_of
 from hub.store.partition import TABLES, drop_day, held_days
-from hub.store.retention import DOMAIN, RECORDS, drop_rollups, is_rolled_up, prune_sessions
+from hub.store.retention import (
+    DOMAIN,
+    RECORDS,
+    MakeSeal,
+    drop_rollups,
+    is_rolled_up,
+    prune_journal,
+    prune_sessions,
+)
 
 _log: Final = logging.getLogger(__name__)
 
@@ -40,7 +48,8 @@ def first_kept(kept: Kept, name: str, now: datetime) -> date | None:
 class Retention:
     """What the chore remembers: when it looked last, and what is left of that round."""
 
-    def __init__(self, kept: Kept = DEFAULT) -> None:
+    def __init__(self, seal: MakeSeal, kept: Kept = DEFAULT) -> None:
+        self._seal = seal
         self._kept = kept
         self._began_s = float("-inf")
         self._left: list[tuple[str, str]] = []
@@ -63,7 +72,7 @@ class Retention:
                 return 0
             self._began_s = began_s
             done += self._drop(connection, now)
-            self._left = [(name, site) for site in sites for name in (*DOMAIN, *RECORDS)]
+            self._left = [(name, site) for site in sites for name in (*DOMAIN, "journal", *RECORDS)]
             self._left.append(("sessions", ""))
         while self._left and steady_s() - began_s < RUN_S:
             name, site = self._left[0]
@@ -117,9 +126,11 @@ class Retention:
             return RECORDS[name](connection, site, before, _MOST_RECORDS), _MOST_RECORDS
         with transaction(connection):
             site_turn(connection, site)
+            if name == "journal":
+                return prune_journal(connection, site, before, MOST_PER_TURN, self._seal), MOST_PER_TURN
             return DOMAIN[name](connection, site, before, MOST_PER_TURN), MOST_PER_TURN
 
 
-def retention_chore(kept: Kept = DEFAULT) -> Chore:
-    """The chore, with how long each class is kept."""
-    return Chore("retention", 1.0, Retention(kept).work)
+def retention_chore(seal: MakeSeal, kept: Kept = DEFAULT) -> Chore:
+    """The chore, with what seals a pruned journal and how long each class is kept."""
+    return Chore("retention", 1.0, Retention(seal, kept).work)

@@ -25,6 +25,7 @@ from hub.jobs.retention import retention_chore
 from hub.jobs.rollup import rollup_chore
 from hub.rulebook.book import load_book
 from hub.settings import HubSettings
+from hub.sites.seal import Sealer
 from hub.store.database import Connection, connect, hold_role, limit_role, watched
 from hub.store.liveness import last_alive, save_liveness
 from hub.store.site import list_sites
@@ -181,7 +182,7 @@ def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> i
         (
             partitioning.CHORE,
             rollup_chore(),
-            retention_chore(settings.retention.kept),
+            retention_chore(Sealer(settings.data_dir).seal, settings.retention.kept),
             coverage_chore(book.plans),
         ),
         UPKEEP,

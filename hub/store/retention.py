@@ -12,12 +12,16 @@ from itertools import takewhile
 from types import MappingProxyType
 from typing import Final
 
+from hub.domain.chain import Seal
+from hub.store.anchor import save_anchor
 from hub.store.database import Connection, fetch_all
 from hub.store.partition import DAYS_BEHIND, day_of, drop_partition, midnight, named_partitions
 from hub.store.rollup import rollup_spans
 
 Prune = Callable[[Connection, str, datetime, int], int]
 """(connection, site, before, limit) -> rows taken out."""
+MakeSeal = Callable[[str, int, bytes, datetime], Seal]
+"""(site, seq, hash, at) -> the seal on that row."""
 
 
 def is_rolled_up(connection: Connection, day: date) -> bool:
@@ -96,10 +100,8 @@ def prune_commands(connection: Connection, site: str, before: datetime, limit: i
     ).rowcount
 
 
-def prune_journal(connection: Connection, site: str, before: datetime, limit: int) -> int:
-    """The journal's oldest rows, never its head. The hash of the last that goes stays as the anchor at which a
-    check of the chain begins; signing it comes with the journal's own keys.
-    """
+def prune_journal(connection: Connection, site: str, before: datetime, limit: int, seal: MakeSeal) -> int:
+    """The journal's oldest rows, never its head. A seal on the last that goes stays: a check begins there."""
     rows = fetch_all(
         connection,
         "SELECT j.seq, j.at, j.hash FROM journal j JOIN journal_head h USING (site)"
@@ -111,12 +113,7 @@ def prune_journal(connection: Connection, site: str, before: datetime, limit: in
         return 0
     last = gone[-1]
     connection.execute("DELETE FROM journal WHERE site = %s AND seq <= %s", (site, last["seq"]))
-    connection.execute(
-        "INSERT INTO journal_anchor (site, seq, at, hash, pruned_at) VALUES (%s, %s, %s, %s, now())"
-        " ON CONFLICT (site) DO UPDATE SET seq = EXCLUDED.seq, at = EXCLUDED.at, hash = EXCLUDED.hash,"
-        " pruned_at = EXCLUDED.pruned_at",
-        (site, last["seq"], last["at"], last["hash"]),
-    )
+    save_anchor(connection, seal(site, last["seq"], bytes(last["hash"]), last["at"]))
     return len(gone)
 
 
@@ -169,10 +166,9 @@ DOMAIN: Final[Mapping[str, Prune]] = MappingProxyType(
         "incidents": prune_incidents,
         "hazards": prune_hazards,
         "commands": prune_commands,
-        "journal": prune_journal,
     }
 )
-"""Class -> how its rows go, inside the site's turn."""
+"""Class -> how its rows go, inside the site's turn; the journal's go by `prune_journal`, in a turn as well."""
 RECORDS: Final[Mapping[str, Prune]] = MappingProxyType(
     {"history": prune_history, "quarantine": prune_quarantine, "tombstones": prune_tombstones}
 )

@@ -11,6 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from adapters.contract.vocabulary import Lane
+from hub.domain.chain import Seal
 from hub.domain.retention import DEFAULT
 from hub.jobs import partitioning
 from hub.jobs.chore import Chore
@@ -37,6 +38,10 @@ def connection(any_database: str) -> Iterator[Connection]:
     opened = connect(any_database, application="test")
     yield opened
     opened.close()
+
+
+def unsigned(site: str, seq: int, row_hash: bytes, at: datetime) -> Seal:
+    return Seal(site, seq, at, row_hash)
 
 
 @contextmanager
@@ -81,13 +86,13 @@ def test_partitions_are_made_ahead_and_old_ones_dropped(connection: Connection) 
         assert partitioning.make_ahead(connection, [SITE], later) == 0
     before = partitions(connection, "events")
     # None of it is in the roll-ups yet, so nothing of it goes.
-    assert Retention().work(connection, [SITE], later) < 20
+    assert Retention(unsigned).work(connection, [SITE], later) < 20
     assert count(connection, "SELECT count(*) FROM readings") == 2
     connection.execute("INSERT INTO rollup_mark (site, recorded_at) VALUES (%s, %s)", (SITE, later))
-    assert Retention().work(connection, [SITE], later) > 0
+    assert Retention(unsigned).work(connection, [SITE], later) > 0
     assert count(connection, "SELECT count(*) FROM readings") == 1
     assert partitions(connection, "events") == before
-    assert Retention().work(connection, [SITE], later) == 0
+    assert Retention(unsigned).work(connection, [SITE], later) == 0
 
 
 def test_an_alarm_that_nobody_takes_is_escalated(database: str) -> None:
@@ -103,7 +108,9 @@ def test_an_alarm_that_nobody_takes_is_escalated(database: str) -> None:
 
 
 def test_one_process_does_the_chores_and_says_so(connection: Connection, any_database: str) -> None:
-    runner = Runner(any_database, (deadline_chore(shipped_book()), partitioning.CHORE, retention_chore()))
+    runner = Runner(
+        any_database, (deadline_chore(shipped_book()), partitioning.CHORE, retention_chore(unsigned))
+    )
     with running(runner):
         wait_until(lambda: load_liveness(connection, ROLE))
         assert hold_role(connection, ROLE) is False

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.contract.vocabulary import Lane
-from hub.domain.chain import canonical, hash_row
+from hub.domain.chain import Seal, canonical, hash_row
 from hub.domain.retention import AUDIT_DAYS, CLASSES, DEFAULT, read_days
 from hub.jobs.retention import Retention
 from hub.store.database import Connection, connect, transaction
@@ -32,9 +32,13 @@ def connection(any_database: str) -> Iterator[Connection]:
     opened.close()
 
 
+def unsigned(site: str, seq: int, row_hash: bytes, at: datetime) -> Seal:
+    return Seal(site, seq, at, row_hash)
+
+
 def clean(connection: Connection, now: datetime, **kept: int | None) -> None:
     """A whole round."""
-    retention = Retention({**DEFAULT, **kept})
+    retention = Retention(unsigned, {**DEFAULT, **kept})
     retention.work(connection, [SITE], now)
     while retention.busy:
         retention.work(connection, [SITE], now)
@@ -171,11 +175,11 @@ def test_a_clock_that_leapt_ahead_drops_nothing(connection: Connection) -> None:
     put_alarm(connection, 1, "closed", NOW - timedelta(days=1))
     save_liveness(connection, "chores", [""], started_at=NOW, at=NOW, detail={})
     leapt = NOW + timedelta(days=80 * 365)
-    retention = Retention()
+    retention = Retention(unsigned)
     assert retention.work(connection, [SITE], leapt) == 0
     assert retention.work(connection, [SITE], leapt + timedelta(seconds=5)) == 0
     # Under its eyes, too.
-    watching = Retention()
+    watching = Retention(unsigned)
     save_liveness(connection, "chores", [""], started_at=NOW, at=leapt, detail={})
     watching.work(connection, [SITE], leapt - timedelta(days=29_000))
     assert watching.work(connection, [SITE], leapt) == 0
