@@ -31,7 +31,7 @@ MOST_SERIES: Final = 200
 _FILES: Final[dict[int | str, dict[str, Any]]] = {
     **FAULTS,
     200: {
-        "content": {"text/csv": {}, "application/vnd.apache.parquet": {}},
+        "content": {"text/csv": {}, "application/vnd.apache.parquet": {}, "application/jsonl": {}},
         "description": "The file. A connection that breaks before the last chunk means that it is not whole",
     },
     429: {"model": Fault, "description": "Other exports are running; Retry-After says when to come again"},
@@ -114,6 +114,31 @@ async def get_events(
 ) -> Response:
     """Events recorded in [from, to), as they are stored."""
     return await _begin_records(here, words, "events", since, to, bom)
+
+
+@router.get(
+    "/journal.jsonl",
+    operation_id="exportJournal",
+    dependencies=[may("journal.verify")],
+    response_class=Response,
+    responses=_FILES,
+)
+async def get_journal(here: Here, words: AtSite) -> Response:
+    """The whole journal, sealed with the hub's key. `sanfang journal verify FILE` checks it without the hub:
+    that nothing was changed, left out or added. It holds ids of persons and accounts, no names.
+    """
+    now = utc_now()
+    order = Order(
+        database=here.settings.database,
+        site=words.site,
+        what="journal",
+        form="jsonl",
+        begin=now,
+        end=now,
+        until=now,
+        keys=str(here.settings.data_dir),
+    )
+    return await here.exports.begin(order)
 
 
 async def _begin_records(

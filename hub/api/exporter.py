@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from hub.domain.bucket import WIDTHS_S, Bucketing, lay_buckets, parse_zone
 from hub.domain.error import HubError, NotFound
 from hub.family import die_with_parent
 from hub.store.database import Connection, Row, connect, watched
-from hub.store.extract import Place, limit_export, page_alarms, page_events
+from hub.store.extract import Place, limit_export, one_view, page_alarms, page_events
 from hub.store.series import Page, add_up, next_place, read_page
 from hub.store.view import load_words
 
@@ -54,8 +55,8 @@ class Order(msgspec.Struct, frozen=True):
 
     database: str
     site: str
-    what: Literal["readings", "alarms", "events"]
-    form: Literal["csv", "parquet"]
+    what: Literal["readings", "alarms", "events", "journal"]
+    form: Literal["csv", "parquet", "jsonl"]
     begin: datetime
     end: datetime
     until: datetime
@@ -64,6 +65,8 @@ class Order(msgspec.Struct, frozen=True):
     series: list[tuple[int, str, str, str, str]] = []
     bucket: str = "raw"
     time_zone: str = "UTC"
+    keys: str = ""
+    """The folder with the hub's journal key; only the journal needs it."""
 
 
 def main() -> int:
@@ -88,7 +91,9 @@ def main() -> int:
 
 def export(connection: Connection, order: Order, out: BinaryIO) -> None:
     """Write what is ordered. Raises StoreUnavailable."""
-    if order.what != "readings":
+    if order.what == "journal":
+        _write_journal(connection, order, out)
+    elif order.what != "readings":
         from hub.api.record import alarm_columns, event_columns
 
         words = load_words(connection, order.site)
@@ -102,6 +107,16 @@ def export(connection: Connection, order: Order, out: BinaryIO) -> None:
         _write_csv(connection, order, out)
     else:
         _write_parquet(connection, order, out)
+
+
+def _write_journal(connection: Connection, order: Order, out: BinaryIO) -> None:
+    from hub.sites.journal import write_journal
+    from hub.sites.seal import Sealer
+
+    sealer = Sealer(Path(order.keys))
+    with one_view(connection):
+        for line in write_journal(connection, order.site, sealer, order.until):
+            out.write(line.encode())
 
 
 def _pages(connection: Connection, order: Order) -> Iterator[tuple[list[str], Page]]:

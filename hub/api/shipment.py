@@ -29,7 +29,11 @@ SEND_TIMEOUT_S: Final = 30.0
 WAIT_S: Final = 10
 """When to come again, where there is no room."""
 _CHUNK_BYTES: Final = 65_536
-_MEDIA: Final = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+_MEDIA: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "jsonl": "application/jsonl; charset=utf-8",
+}
 _log = logging.getLogger(__name__)
 
 

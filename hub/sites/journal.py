@@ -44,8 +44,8 @@ class Finding:
 
 
 def write_journal(connection: Connection, site: str, sealer: Sealer, at: datetime) -> Iterator[str]:
-    """The file's lines, in constant memory. Call it in one REPEATABLE READ transaction: what is pruned or added
-    meanwhile is not seen. It writes what is there, broken or not: the check is `check_journal`'s.
+    """The file's lines, in constant memory. Call it in `one_view`: what is pruned or added meanwhile is not
+    seen. It writes what is there, broken or not: the check is `check_journal`'s.
     """
     begin = find_anchor(connection, site)
     yield _line({"journal": "sanfang", "version": VERSION, "site": site, "begin": _of_seal(begin)})

@@ -69,7 +69,7 @@ def _read_key(file: Path) -> Ed25519PrivateKey:
         key = serialization.load_pem_private_key(file.read_bytes(), None)
     except OSError as error:
         raise ConfigurationError(
-            f"{file}: {error.strerror}; the hub must be able to read and write it"
+            [f"{file}: {error.strerror}; the hub must be able to read and write it"]
         ) from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None

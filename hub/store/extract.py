@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from hub.store.database import Connection, Row, fetch_all
@@ -17,6 +19,15 @@ def limit_export(connection: Connection) -> Connection:
         " set_config('default_transaction_read_only', 'on', false)"
     )
     return connection
+
+
+@contextmanager
+def one_view(connection: Connection) -> Iterator[None]:
+    """All that is read inside is of one moment, however long the reader takes between two pages."""
+    connection.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', false)")
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 def page_alarms(

@@ -40,6 +40,7 @@ def export(
     from hub.sites.journal import write_journal
     from hub.sites.seal import Sealer
     from hub.store.database import connect
+    from hub.store.extract import one_view
     from hub.store.site import list_sites
 
     settings = load_settings(config)
@@ -48,16 +49,11 @@ def export(
     try:
         if site not in (known := list_sites(connection)):
             raise ConfigurationError([f"SITE: there is no {site!r}; there is {', '.join(known) or 'none yet'}"])
-        # One view of the journal for the whole file, and no time-out between two pages.
-        connection.execute(
-            "SELECT set_config('idle_in_transaction_session_timeout', '0', false),"
-            " set_config('default_transaction_isolation', 'repeatable read', false)"
-        )
         try:
             handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise ConfigurationError([f"FILE: {file}: {error.strerror}; name one that there is not"]) from None
-        with os.fdopen(handle, "w", encoding="utf-8") as out, connection.transaction():
+        with os.fdopen(handle, "w", encoding="utf-8") as out, one_view(connection):
             out.writelines(write_journal(connection, site, sealer, utc_now()))
     finally:
         connection.close()

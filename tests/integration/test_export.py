@@ -13,6 +13,7 @@ import httpx2
 import pyarrow.parquet as pq
 import pytest
 
+from hub.sites.journal import check_journal
 from hub.store.database import Connection, connect
 from tests.raising import raise_alarm
 from tests.reading_scene import HOUR, name_series, roll_up, store, this_hour
@@ -225,3 +226,13 @@ def test_a_client_that_leaves_ends_the_work_and_two_are_enough(
     wait_until(lambda: 'sanfang_exports_total{how="gone"} 2.0' in client.get("/metrics").text)
     wait_until(lambda: running() == 0)
     assert len(lines(fetch(client, "alarms.csv"))) == 1
+
+
+def test_the_journal_is_sealed_and_holds_no_names(client: httpx2.Client, connection: Connection) -> None:
+    raise_alarm(connection)
+    content = fetch(client, "journal.jsonl").decode()
+    found = check_journal(content.splitlines())
+    assert not found.faults and found.rows >= 1
+    kinds = {row[0] for row in connection.execute("SELECT DISTINCT kind FROM journal").fetchall()}
+    assert "alarm.raised" in kinds and all(f'"{kind}"' in content for kind in kinds)
+    assert check_journal(content.splitlines()[:-1]).faults, "half a file is not taken for a whole one"
