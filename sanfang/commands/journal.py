@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +36,61 @@ def export(
     config: Config,
 ) -> None:
     """Write the site's whole journal, from the seal that pruning left to a new one, and check it."""
+    from hub.domain.error import ConfigurationError
+
+    with _lines_of(site, config) as lines:
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise ConfigurationError([f"FILE: {file}: {error.strerror}; name one that there is not"]) from None
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.writelines(lines)
+    verify(str(file))
+
+
+@app.command("verify")
+def verify(
+    journal: Annotated[
+        str,
+        typer.Argument(metavar="FILE|SITE", help="What an export wrote; or with --config a site's journal."),
+    ],
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", metavar="FILE", help="hub.yaml, to check in its database.")
+    ] = None,
+    signer: Annotated[
+        str | None, typer.Option("--signer", metavar="FINGERPRINT", help="Whose seals they must be.")
+    ] = None,
+) -> None:
+    """Check a journal: nothing changed, nothing missing, sealed by the hub. Exit code 1: it does not hold.
+
+    A file needs neither hub nor network.
+    """
+    from hub.domain.error import ConfigurationError
+    from hub.sites.journal import check_journal
+    from hub.sites.seal import fingerprint
+
+    if config is not None:
+        with _lines_of(journal, config) as lines:
+            found = check_journal(lines)
+    else:
+        try:
+            with Path(journal).open(encoding="utf-8", errors="surrogateescape") as file:
+                found = check_journal(file)
+        except OSError as error:
+            reason = f"FILE: {journal}: {error.strerror}; name what an export wrote, or a site with --config"
+            raise ConfigurationError([reason]) from None
+    strangers = [each for each in map(fingerprint, found.signers) if signer and not _same(each, signer)]
+    if strangers:
+        found.faults.append(f"sealed by {' and '.join(strangers)}, not by {signer}")
+    for line in describe(found):
+        typer.echo(line)
+    if found.faults:
+        raise typer.Exit(BROKEN)
+
+
+@contextmanager
+def _lines_of(site: str, config: Path) -> Iterator[Iterator[str]]:
+    """The export of a site out of a hub's database, line by line."""
     from hub.clock import utc_now
     from hub.domain.error import ConfigurationError
     from hub.settings import load_settings
@@ -49,41 +106,10 @@ def export(
     try:
         if site not in (known := list_sites(connection)):
             raise ConfigurationError([f"SITE: there is no {site!r}; there is {', '.join(known) or 'none yet'}"])
-        try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise ConfigurationError([f"FILE: {file}: {error.strerror}; name one that there is not"]) from None
-        with os.fdopen(handle, "w", encoding="utf-8") as out, one_view(connection):
-            out.writelines(write_journal(connection, site, sealer, utc_now()))
+        with one_view(connection):
+            yield write_journal(connection, site, sealer, utc_now())
     finally:
         connection.close()
-    verify(file)
-
-
-@app.command("verify")
-def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What an export wrote.")],
-    signer: Annotated[
-        str | None, typer.Option("--signer", metavar="FINGERPRINT", help="Whose seals they must be.")
-    ] = None,
-) -> None:
-    """Check a file: nothing changed, nothing missing, sealed by the hub. Exit code 1: it does not hold."""
-    from hub.domain.error import ConfigurationError
-    from hub.sites.journal import check_journal
-    from hub.sites.seal import fingerprint
-
-    try:
-        with file.open(encoding="utf-8", errors="surrogateescape") as lines:
-            found = check_journal(lines)
-    except OSError as error:
-        raise ConfigurationError([f"FILE: {file}: {error.strerror}; name what an export wrote"]) from None
-    strangers = [each for each in map(fingerprint, found.signers) if signer and not _same(each, signer)]
-    if strangers:
-        found.faults.append(f"sealed by {' and '.join(strangers)}, not by {signer}")
-    for line in describe(found):
-        typer.echo(line)
-    if found.faults:
-        raise typer.Exit(BROKEN)
 
 
 def describe(found: Finding) -> list[str]:

@@ -141,6 +141,10 @@ def test_the_commands(
     assert run(app, ["journal", "verify", str(file), "--signer", mine]).exit_code == 0
     other = run(app, ["journal", "verify", str(file), "--signer", fingerprint("another")])
     assert other.exit_code == 1 and "BROKEN: sealed by" in other.output
+    assert run(app, ["journal", "verify", SITE, "--config", config]).output.endswith("intact\n")
+    connection.execute("UPDATE journal SET actor = 'nobody' WHERE seq = 7")
+    inside = run(app, ["journal", "verify", SITE, "--config", config])
+    assert inside.exit_code == 1 and "row 7: was changed" in inside.output
     file.write_text(file.read_text().replace('"alarm.noted"', '"alarm.reset"', 1))
     broken = run(app, ["journal", "verify", str(file)])
     assert broken.exit_code == 1 and "BROKEN: line 2: row 1: was changed" in broken.output
