@@ -14,11 +14,15 @@ from typing import Any
 import httpx2
 
 from hub.accounts.desk import make_setup_token
+from hub.accounts.invitation import hash_token
+from hub.accounts.password import hash_password
 from hub.api.server import serve
 from hub.clock import utc_now
+from hub.domain.permission import Grant
 from hub.settings import BrokerSettings, HttpSettings, HubSettings
 from hub.sites.configuration import SiteConfiguration
 from hub.sites.desk import apply_configuration
+from hub.store.account import add_account, add_grant
 from hub.store.database import connect
 from sanfang.ports import LOOPBACK, accepts
 from tests.ports import reserve_port
@@ -105,6 +109,32 @@ class RunningApi:
         """A client with cookies of its own, not logged in."""
         client = httpx2.Client(base_url=self.url, headers=UNSAFE, timeout=10.0, trust_env=False)
         self.clients.append(client)
+        return client
+
+    def colleague(self, name: str, *grants: Grant) -> httpx2.Client:
+        """A client that is logged in as a new account with these grants."""
+        with connect(self.settings.database, application="test") as connection:
+            row = {"account": f"a-{name}", "name": name, "display_name": name, "created_at": utc_now()}
+            add_account(connection, {**row, "password_hash": hash_password(PASSWORD)})
+            for grant in grants:
+                add_grant(connection, f"a-{name}", grant, actor="test", at=utc_now())
+        client = self.browser()
+        self.enter(client, name)
+        return client
+
+    def enter(self, client: httpx2.Client, name: str = "admin", password: str = PASSWORD) -> dict[str, Any]:
+        """Log a client in; what the API answered."""
+        form = {"name": name, "password": password, "station": "room"}
+        answer = client.post("/api/v1/session", json=form)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def prove(self, client: httpx2.Client) -> httpx2.Client:
+        """Have a session count as one that showed a second factor; test_second_factor.py shows a real one."""
+        shown = hash_token(client.cookies["sanfang_session"])
+        with connect(self.settings.database, application="test") as connection:
+            connection.execute("UPDATE session SET proven_at = now() WHERE session_hash = %s", (shown,))
         return client
 
     def administrator(self) -> httpx2.Client:

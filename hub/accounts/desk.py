@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from hub.accounts.backoff import FORGOTTEN_AFTER, Failures, wait_s
-from hub.accounts.password import MAX_LENGTH, check_password, hash_password, verify_password
+from hub.accounts.invitation import LOGIN_NAME, check_new_password, hash_token
+from hub.accounts.password import MAX_LENGTH, hash_password, verify_password
+from hub.accounts.record import Record, recording
 from hub.domain.error import ActRefused, HubError, InvalidAct
 from hub.domain.permission import Grant, Role
 from hub.store.account import (
@@ -36,13 +36,11 @@ from hub.store.account import (
 )
 from hub.store.area import EVERY_SITE, NO_SITE
 from hub.store.database import Connection, Pool, borrow, site_turn, transaction
-from hub.store.journal import append_journal
 from hub.store.site import list_sites
 
 ABSOLUTE_LIMIT: Final = timedelta(days=7)
 """A session ends so long after it was opened, used or not."""
 _TOUCH_AFTER: Final = timedelta(minutes=1)
-_LOGIN_NAME: Final = re.compile(r"^[\w.@-]{2,64}$")
 
 
 class NotLoggedIn(HubError):
@@ -106,7 +104,7 @@ def make_setup_token(connection: Connection, at: datetime, *, only_first: bool =
         lock_setup(connection)
         if has_accounts(connection) or (only_first and has_setup_token(connection)):
             return None
-        replace_setup_token(connection, _hash(token), at)
+        replace_setup_token(connection, hash_token(token), at)
     return token
 
 
@@ -115,11 +113,9 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
 
     Raises ActRefused, InvalidAct, WrongPassword, TooManyAttempts.
     """
-    if not _LOGIN_NAME.match(first.name):
+    if not LOGIN_NAME.match(first.name):
         raise InvalidAct("name: use 2 to 64 letters, digits, . _ @ -")
-    fault = check_password(first.password, first.name)
-    if fault:
-        raise InvalidAct(f"password: {fault}")
+    check_new_password(first.password, first.name)
     keys = [f"address:{place.address}"]
     with borrow(pool, NO_SITE) as connection:
         if has_accounts(connection):
@@ -128,11 +124,12 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
     password_hash = hash_password(first.password)
     account = f"a-{secrets.token_hex(8)}"
     with borrow(pool, EVERY_SITE) as connection, transaction(connection):
-        sites = _take_turns(connection)
+        sites = tuple(list_sites(connection))
+        site_turn(connection, *sites)
         lock_setup(connection)
         if has_accounts(connection):
             raise ActRefused("set-up is done; log in")
-        if not use_setup_token(connection, _hash(first.token), now):
+        if not use_setup_token(connection, hash_token(first.token), now):
             raise WrongPassword("token: is not the set-up token, or no longer; `sanfang hub` prints a new one")
         add_account(
             connection,
@@ -146,7 +143,7 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
         )
         add_grant(connection, account, Grant(Role.ADMINISTRATOR), actor="system:hub", at=now)
         forgive(connection, "", keys[0])
-        return _open(connection, sites, account, place, now)
+        return _open(Record(connection, sites, now), account, place)
 
 
 def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) -> OpenedSession:
@@ -159,18 +156,30 @@ def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) ->
     fits, renewed = verify_password(password[:MAX_LENGTH], account["password_hash"] if account else None)
     if not fits or account is None:
         raise WrongPassword("name and password do not fit together")
-    with borrow(pool, EVERY_SITE) as connection, transaction(connection):
-        sites = _take_turns(connection)
-        forgive(connection, account_key, address_key)
+    with recording(pool, account["account"], now) as record:
+        forgive(record.connection, account_key, address_key)
         if renewed:
-            save_password_hash(connection, account["account"], renewed)
-        return _open(connection, sites, account["account"], place, now)
+            save_password_hash(record.connection, account["account"], renewed)
+        return _open(record, account["account"], place)
+
+
+def prove_password(pool: Pool, session: SessionRow, password: str, now: datetime) -> None:
+    """Go on only with the password of who is logged in. Raises WrongPassword, TooManyAttempts."""
+    key = f"account:{session.name.lower()[:100]}"
+    with borrow(pool, NO_SITE) as connection:
+        _count_attempt(connection, [key], now)
+        account = find_account(connection, session.name)
+    fits, _ = verify_password(password[:MAX_LENGTH], account["password_hash"] if account else None)
+    if not fits:
+        raise WrongPassword("this is not your password")
+    with borrow(pool, NO_SITE) as connection, transaction(connection):
+        forgive(connection, key, "")
 
 
 def who_asks(pool: Pool, token: str, now: datetime) -> SessionRow:
     """The session of a token; raises NotLoggedIn."""
     with borrow(pool, NO_SITE) as connection:
-        row = find_session(connection, _hash(token), now)
+        row = find_session(connection, hash_token(token), now)
         if row is None:
             raise NotLoggedIn("log in")
         if now - row.used_at > _TOUCH_AFTER:
@@ -180,50 +189,28 @@ def who_asks(pool: Pool, token: str, now: datetime) -> SessionRow:
 
 def log_out(pool: Pool, session: SessionRow, now: datetime) -> None:
     """End a session, journaled."""
-    with borrow(pool, EVERY_SITE) as connection, transaction(connection):
-        sites = _take_turns(connection)
-        if end_session(connection, session.session_hash, now):
-            _journal(connection, sites, session.account, "session.closed", {"station": session.station}, now)
+    with recording(pool, session.account, now) as record:
+        if end_session(record.connection, session.session_hash, now):
+            record.write(session.account, session.account, "session.closed", {"station": session.station})
 
 
-def _take_turns(connection: Connection) -> list[str]:
-    """The turn of every site, before any row is locked: a session belongs to all of them."""
-    sites = list_sites(connection)
-    site_turn(connection, *sites)
-    return sites
-
-
-def _open(connection: Connection, sites: list[str], account: str, place: Place, now: datetime) -> OpenedSession:
+def _open(record: Record, account: str, place: Place) -> OpenedSession:
     token = secrets.token_urlsafe(32)
     add_session(
-        connection,
-        _hash(token),
+        record.connection,
+        hash_token(token),
         account=account,
         station=place.station,
-        at=now,
-        expires_at=now + ABSOLUTE_LIMIT,
+        address=place.address,
+        at=record.at,
+        expires_at=record.at + ABSOLUTE_LIMIT,
     )
-    _journal(
-        connection,
-        sites,
-        account,
-        "session.opened",
-        {"station": place.station, "address": place.address},
-        now,
-    )
-    row = find_session(connection, _hash(token), now)
+    body = {"station": place.station, "address": place.address}
+    record.write(account, account, "session.opened", body)
+    row = find_session(record.connection, hash_token(token), record.at)
     if row is None:
         raise AssertionError("the session was made in this transaction")
     return OpenedSession(token, row)
-
-
-def _journal(
-    connection: Connection, sites: list[str], account: str, kind: str, body: dict[str, str], now: datetime
-) -> None:
-    for site in sites:
-        append_journal(
-            connection, site, at=now, actor=account, subject=f"account:{account}", kind=kind, body=body
-        )
 
 
 def _count_attempt(connection: Connection, keys: list[str], now: datetime) -> None:
@@ -235,7 +222,3 @@ def _count_attempt(connection: Connection, keys: list[str], now: datetime) -> No
             raise TooManyAttempts(wait)
         add_failure(connection, keys, now, now - FORGOTTEN_AFTER)
         prune_failures(connection, now - FORGOTTEN_AFTER)
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

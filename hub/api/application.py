@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from hub.api import (
+    accounts,
     alarms,
     commands,
     coverage,
@@ -20,6 +21,7 @@ from hub.api import (
     journal,
     latest,
     live,
+    own,
     people,
     readers,
     responsibility,
@@ -37,6 +39,8 @@ from hub.api.fault import install_handlers
 OPENAPI_PATH: Final = "/api/v1/openapi.json"
 _ROUTERS: Final = (
     session.router,
+    own.router,
+    accounts.router,
     sites.router,
     live.router,
     alarms.router,

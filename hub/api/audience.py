@@ -74,10 +74,14 @@ class Audience:
             if subscriber.site == site:
                 subscriber.restart()
 
-    def confirm_sessions(self, asked: set[bytes], found: set[bytes], at: float) -> None:
-        """Which of the sessions are still open was looked up at `at` (monotonic)."""
-        for name in asked - found:
-            self.close_session(name)
+    def confirm_sessions(self, asked: set[bytes], found: Mapping[bytes, frozenset[str]], at: float) -> None:
+        """Which of the sessions are still open, and the sites that each may follow, was looked up at `at`
+        (monotonic): who was logged out, disabled, or lost the role that let him follow sees no more.
+        """
+        for subscriber in self._subscribers:
+            name = subscriber.session_hash
+            if name in asked and subscriber.site not in found.get(name, frozenset()):
+                subscriber.close()
         self._sessions = {name: at if name in found else verified for name, verified in self._sessions.items()}
 
     def end_distrusted(self, now: float) -> None:

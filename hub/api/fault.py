@@ -32,6 +32,9 @@ ACT_FAULTS: Final[dict[int | str, dict[str, Any]]] = {
     403: {"model": Fault, "description": "Your role may not do this, or the request came from another site"},
     409: {"model": Fault, "description": "The thing is not in the state for this; the message says why"},
 }
+TOO_MANY: Final[dict[int | str, dict[str, Any]]] = {
+    429: {"model": Fault, "description": "Too many failed attempts; Retry-After says how long"}
+}
 
 
 class Outdated(HubError):

@@ -21,7 +21,8 @@ from hub.api.unreceipted import Unreceipted
 from hub.api.views import Counts
 from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
-from hub.store.account import open_sessions
+from hub.domain.permission import FOLLOWING
+from hub.store.account import open_accesses
 from hub.store.database import Connection, await_notices, connect, limit_statements, listen, watched
 from hub.store.journal import CHANNEL, head_id, head_seq, present_id
 from hub.store.site import edge_keys, list_sites
@@ -146,7 +147,8 @@ class Feed:
             self._read_site(connection, site)
         asked = self._audience.session_hashes()
         if asked:
-            found, at = open_sessions(connection, list(asked), now), steady_s()
+            accesses, at = open_accesses(connection, list(asked), now), steady_s()
+            found = {name: access.sites_where(*FOLLOWING) for name, access in accesses.items()}
             self._audience.call(lambda: self._audience.confirm_sessions(asked, found, at))
         self.answered = steady_s()
 

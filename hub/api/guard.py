@@ -10,6 +10,7 @@
 - `may_somewhere("noun.verb")`: for a path without a site; somebody who has it at any site. The route then
   keeps to `asker.access.sites_where("noun.verb")`.
 - `signed_in`: one's own session; no permission.
+- `in_person`: one's own account (password, sessions, second factor): a person at a browser, no phone, no token.
 - `everybody("why")`: no session at all.
 
 `AtSite` gives the site's words, `Asker` the session (`.account`, `.station`, `.access`). Both may stand beside
@@ -26,18 +27,21 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, FastAPI, Path, Request, Response
+from pydantic import Field, SecretStr
 
 from adapters.contract.topic import NAME
 from hub.accounts.desk import ABSOLUTE_LIMIT, NotLoggedIn, OpenedSession, who_asks
+from hub.accounts.password import MAX_LENGTH
 from hub.api.context import Here
 from hub.clock import utc_now
 from hub.domain.error import HubError, NotFound
-from hub.domain.permission import PERMISSIONS
+from hub.domain.permission import PERMISSIONS, SECOND_FACTOR
 from hub.store.account import SessionRow
 from hub.store.database import borrow
 from hub.store.view import SiteWords
 
 COOKIE: Final = "sanfang_session"
+Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_LENGTH)]
 
 
 class NotAllowed(HubError):
@@ -47,11 +51,18 @@ class NotAllowed(HubError):
     code = "not_allowed"
 
 
+class SecondFactorNeeded(HubError):
+    """This changes rules or rights: only for a session that showed a second factor."""
+
+    status = 403
+    code = "second_factor_needed"
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """What a route says of who may call it."""
 
-    kind: Literal["site", "somewhere", "signed_in", "everybody"]
+    kind: Literal["site", "somewhere", "signed_in", "in_person", "everybody"]
     word: str
     """The permission; for `everybody` the reason."""
 
@@ -85,9 +96,18 @@ AtSite = Annotated[SiteWords, Depends(_site)]
 
 
 def demand(asker: SessionRow, permission: str, site: str) -> None:
-    """Go on only where the asker may do that at the site; raises NotAllowed."""
+    """Go on only where the asker may do that at the site; raises NotAllowed, SecondFactorNeeded."""
     if not asker.access.may(permission, site):
         raise NotAllowed(f"your role here may not do this ({permission}: {PERMISSIONS[permission][1]})")
+    demand_proof(asker, permission)
+
+
+def demand_proof(asker: SessionRow, permission: str) -> None:
+    """Go on only where the permission needs no second factor, or the session showed one."""
+    if permission in SECOND_FACTOR and not asker.proven:
+        raise SecondFactorNeeded(
+            "this needs a second factor: enrol an authenticator or a passkey in your own account"
+        )
 
 
 def may(permission: str) -> Any:
@@ -107,6 +127,7 @@ def may_somewhere(permission: str) -> Any:
     def check(asker: Asker) -> None:
         if not asker.access.may_somewhere(permission):
             raise NotAllowed(f"your role may not do this ({permission}: {PERMISSIONS[permission][1]})")
+        demand_proof(asker, permission)
 
     return _declare(check, Declared("somewhere", permission))
 
@@ -131,6 +152,15 @@ def _check_signed_in(_asker: Asker) -> None:
 
 signed_in: Final = _declare(_check_signed_in, Declared("signed_in", ""))
 """Declare: for whoever is logged in, about himself."""
+
+
+def _check_in_person(asker: Asker) -> None:
+    if asker.means != "browser":
+        raise NotAllowed("this is done by the person at a browser, not with a token or a phone")
+
+
+in_person: Final = _declare(_check_in_person, Declared("in_person", ""))
+"""Declare: for a person about his own account."""
 
 
 def declarations(application: FastAPI) -> dict[str, list[Declared]]:

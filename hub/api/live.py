@@ -20,11 +20,12 @@ from starlette.types import Receive, Scope, Send
 
 from hub.api.context import Context, Here
 from hub.api.fault import FAULTS
-from hub.api.guard import Asker, AtSite, may, may_somewhere
+from hub.api.guard import Asker, AtSite, demand, may, may_somewhere
 from hub.api.picture import read_changes, read_snapshot, read_standing
 from hub.api.stream import Subscriber, write_event
 from hub.clock import utc_now
 from hub.domain.error import HubError, InvalidAct, NotFound
+from hub.domain.permission import FOLLOWING
 from hub.store.database import borrow
 from hub.store.journal import head_seq, present_id
 
@@ -159,7 +160,11 @@ async def get_live(
     asker: Asker,
     last_event_id: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
-    """Follow a site. With Last-Event-ID the changes after it are replayed."""
+    """Follow a site. With Last-Event-ID the changes after it are replayed. The stream ends within 5 s of the
+    session's end, and of the loss of the right to follow.
+    """
+    for permission in FOLLOWING:
+        demand(asker, permission, words.site)
     subscriber = here.live.audience.subscribe(words.site, asker.session_hash)
     try:
         opening = await run_in_threadpool(read_opening, here, words.site, last_event_id)
@@ -178,7 +183,7 @@ async def get_live(
 )
 def find_live(asker: Asker, site: Annotated[str | None, Query(max_length=63)] = None) -> RedirectResponse:
     """Where to follow a site: the one that is named, or the only one."""
-    sites = sorted(asker.access.sites_where("live.follow"))
+    sites = sorted(asker.access.sites_where(*FOLLOWING))
     if site is None and len(sites) != 1:
         raise InvalidAct(f"site: is missing; use one of {', '.join(sites) or '(none yet)'}")
     if site is not None and site not in sites:

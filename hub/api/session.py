@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from hub.accounts.desk import FirstAdministrator, OpenedSession, Place, log_in, log_out, set_up
-from hub.accounts.password import MAX_LENGTH
 from hub.api.act import Body, Line
 from hub.api.compose import text_of
 from hub.api.context import Context, Here
-from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import COOKIE, Asker, address_of, everybody, set_cookie, signed_in
-from hub.api.views import Fault, SiteName, View
+from hub.api.fault import ACT_FAULTS, FAULTS, TOO_MANY
+from hub.api.guard import COOKIE, Asker, Password, address_of, everybody, set_cookie, signed_in
+from hub.api.views import SiteName, View
 from hub.clock import utc_now
 from hub.domain.permission import ROLES, Role
 from hub.store.account import SessionRow, has_accounts
@@ -23,10 +22,6 @@ from hub.store.database import borrow
 from hub.store.view import site_names
 
 router = APIRouter(prefix="/api/v1", tags=["session"])
-Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_LENGTH)]
-_TOO_MANY: dict[int | str, dict[str, Any]] = {
-    429: {"model": Fault, "description": "Too many failed attempts; Retry-After says how long"}
-}
 
 
 class SiteAccess(SiteName):
@@ -72,7 +67,7 @@ def get_setup(here: Here) -> SetupState:
     "/setup",
     operation_id="setUp",
     dependencies=[everybody("proves itself by the set-up token")],
-    responses={**ACT_FAULTS, **_TOO_MANY},
+    responses={**ACT_FAULTS, **TOO_MANY},
 )
 def post_setup(body: SetupBody, request: Request, response: Response, here: Here) -> SessionView:
     """Make the first administrator with the one-time token, and log in."""
@@ -87,7 +82,7 @@ def post_setup(body: SetupBody, request: Request, response: Response, here: Here
     "/session",
     operation_id="logIn",
     dependencies=[everybody("is how one logs in")],
-    responses={**FAULTS, **_TOO_MANY},
+    responses={**FAULTS, **TOO_MANY},
 )
 def post_session(body: LoginBody, request: Request, response: Response, here: Here) -> SessionView:
     """Log in."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -103,6 +103,13 @@ PERMISSIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Every permission, with what it allows in Chinese and English."""
 
+SECOND_FACTOR: Final = frozenset({"rule.edit", "account.edit", "token.edit", "person.erase"})
+"""What changes rules or rights, or cannot be undone: only for a session that showed a second factor."""
+FOLLOWING: Final = ("live.follow", "person.names")
+"""What the live stream takes: it is written once for all screens, and shows names."""
+NOT_BY_TOKEN: Final = frozenset({"account.edit", "token.edit", "phone.enrol"})
+"""What makes rights: never done by a program with an API token."""
+
 
 def _all(names: str) -> frozenset[str]:
     return frozenset(names.split())
@@ -179,6 +186,12 @@ class Access:
     scope: frozenset[str] | None = None
     """An API token's or a phone's permissions; None: all that the roles give."""
 
+    def narrowed(self, scope: frozenset[str], sites: Collection[str]) -> Access:
+        """The same within some permissions and some sites: what a token or a phone of his may do."""
+        held = scope if self.scope is None else scope & self.scope
+        places = {site: area for site, area in self.places.items() if site in sites}
+        return Access(self.account, self.grants, places, held)
+
     @cached_property
     def sites(self) -> frozenset[str]:
         """The sites that he sees at all."""
@@ -203,9 +216,11 @@ class Access:
             return False
         return any(permission in ROLES[role] for role in self.roles(site))
 
-    def sites_where(self, permission: str) -> frozenset[str]:
-        """The sites at which he may do that."""
-        return frozenset(site for site in self.places if self.may(permission, site))
+    def sites_where(self, *permissions: str) -> frozenset[str]:
+        """The sites at which he may do all of that."""
+        return frozenset(
+            site for site in self.places if all(self.may(permission, site) for permission in permissions)
+        )
 
     def may_somewhere(self, permission: str) -> bool:
         """Whether a grant gives it at all, even where there is no site yet."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
-from hub.domain.permission import Access, Grant, Role
+from hub.domain.permission import ROLES, Access, Grant, Role
 from hub.store.database import Connection, Row, fetch_all, fetch_one, lock_number
 
 IDLE_LIMIT: Final = timedelta(hours=12)
-"""A session that nobody used for so long has ended."""
+"""A browser's session that nobody used for so long has ended."""
+PHONE_SCOPE: Final = ROLES[Role.GUARD]
+"""All that a phone's session may do, whatever else its account may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class SessionRow:
     used_at: datetime
     expires_at: datetime
     access: Access
+    means: Literal["browser", "phone", "token"] = "browser"
+    proven: bool = False
+    """Whether a second factor was shown."""
 
 
 def has_accounts(connection: Connection) -> bool:
@@ -88,7 +93,7 @@ def find_account(connection: Connection, name: str) -> Row | None:
 
 
 def save_password_hash(connection: Connection, account: str, password_hash: str) -> None:
-    """Keep a password hashed by newer parameters."""
+    """Keep another password, or the same hashed by newer parameters."""
     connection.execute("UPDATE account SET password_hash = %s WHERE account = %s", (password_hash, account))
 
 
@@ -98,34 +103,78 @@ def add_session(
     *,
     account: str,
     station: str,
+    address: str,
     at: datetime,
     expires_at: datetime,
+    idle: timedelta = IDLE_LIMIT,
+    awaits: bool = False,
+    phone: tuple[str, str] | None = None,
 ) -> None:
-    """Open a session."""
+    """Open a session, of a browser or of a `phone` (its site and name); `awaits`: the second factor is to come,
+    until then it is none.
+    """
     connection.execute(
-        "INSERT INTO session (session_hash, account, station, created_at, used_at, expires_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
-        (session_hash, account, station, at, at, expires_at),
+        "INSERT INTO session (session_hash, account, station, address, created_at, used_at, expires_at, idle_s,"
+        " awaits, phone_site, phone) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            session_hash,
+            account,
+            station,
+            address,
+            at,
+            at,
+            expires_at,
+            int(idle.total_seconds()),
+            awaits,
+            *(phone or (None, None)),
+        ),
     )
 
 
-def find_session(connection: Connection, session_hash: bytes, now: datetime) -> SessionRow | None:
-    """A session that is open now, with its account."""
-    row = fetch_one(
+_OPEN: Final = (
+    " FROM session s JOIN account a USING (account)"
+    " WHERE s.ended_at IS NULL AND s.expires_at > %(now)s"
+    " AND s.used_at > %(now)s - make_interval(secs => s.idle_s) AND a.disabled_at IS NULL"
+)
+_SESSION: Final = (
+    "SELECT s.session_hash, s.account, a.name, a.display_name, s.station, s.created_at, s.used_at,"
+    " s.expires_at, s.proven_at, s.phone, s.phone_site, account_access(a.account) AS access"
+)
+
+
+def find_session(
+    connection: Connection, session_hash: bytes, now: datetime, *, awaits: bool = False
+) -> SessionRow | None:
+    """A session that is open now, with its account; `awaits`: one that still waits for its second factor."""
+    rows = fetch_all(
         connection,
-        "SELECT s.session_hash, s.account, a.name, a.display_name, s.station, s.created_at, s.used_at,"
-        " s.expires_at, account_access(a.account) AS access"
-        " FROM session s JOIN account a USING (account)"
-        " WHERE s.session_hash = %s AND s.ended_at IS NULL AND s.expires_at > %s AND s.used_at > %s"
-        " AND a.disabled_at IS NULL",
-        (session_hash, now, now - IDLE_LIMIT),
+        _SESSION + _OPEN + " AND s.session_hash = %(session)s AND s.awaits = %(awaits)s",
+        {"session": session_hash, "now": now, "awaits": awaits},
     )
-    if row is None:
-        return None
-    return SessionRow(**{**row, "access": _read_access(row["account"], row["access"])})
+    return _read_session(rows[0]) if rows else None
 
 
-def _read_access(account: str, document: Row) -> Access:
+def _read_session(row: Row) -> SessionRow:
+    access = read_access(row["account"], row["access"])
+    if row["phone"] is not None:
+        access = access.narrowed(PHONE_SCOPE, {row["phone_site"]})
+    return SessionRow(
+        session_hash=bytes(row["session_hash"]),
+        account=row["account"],
+        name=row["name"],
+        display_name=row["display_name"],
+        station=row["station"],
+        created_at=row["created_at"],
+        used_at=row["used_at"],
+        expires_at=row["expires_at"],
+        access=access,
+        means="browser" if row["phone"] is None else "phone",
+        proven=row["proven_at"] is not None,
+    )
+
+
+def read_access(account: str, document: Row) -> Access:
+    """What `account_access` told."""
     return Access(
         account,
         tuple(Grant(Role(role), site, tuple(area)) for role, site, area in document["grants"]),
@@ -133,14 +182,30 @@ def _read_access(account: str, document: Row) -> Access:
     )
 
 
-def open_sessions(connection: Connection, session_hashes: Sequence[bytes], now: datetime) -> set[bytes]:
-    """Which of these sessions are still open."""
-    rows = connection.execute(
-        "SELECT s.session_hash FROM session s JOIN account a USING (account) WHERE s.session_hash = ANY(%s)"
-        " AND s.ended_at IS NULL AND s.expires_at > %s AND s.used_at > %s AND a.disabled_at IS NULL",
-        (list(session_hashes), now, now - IDLE_LIMIT),
+def open_accesses(
+    connection: Connection, session_hashes: Sequence[bytes], now: datetime
+) -> dict[bytes, Access]:
+    """Those of these sessions that are still open, each with what it may do now."""
+    rows = fetch_all(
+        connection,
+        _SESSION + _OPEN + " AND s.session_hash = ANY(%(sessions)s) AND NOT s.awaits",
+        {"sessions": list(session_hashes), "now": now},
     )
-    return {bytes(row[0]) for row in rows}
+    return {each.session_hash: each.access for each in map(_read_session, rows)}
+
+
+def list_sessions(connection: Connection, account: str, now: datetime) -> list[Row]:
+    """An account's open sessions, the newest first: session_hash, station, address, created_at, used_at,
+    expires_at, proven_at, phone.
+    """
+    return fetch_all(
+        connection,
+        "SELECT s.session_hash, s.station, s.address, s.created_at, s.used_at, s.expires_at, s.proven_at,"
+        " s.phone"
+        + _OPEN
+        + " AND s.account = %(account)s AND NOT s.awaits ORDER BY s.created_at DESC LIMIT 200",
+        {"account": account, "now": now},
+    )
 
 
 def touch_session(connection: Connection, session_hash: bytes, now: datetime) -> None:
@@ -154,6 +219,30 @@ def end_session(connection: Connection, session_hash: bytes, now: datetime) -> b
         "UPDATE session SET ended_at = %s WHERE session_hash = %s AND ended_at IS NULL", (now, session_hash)
     )
     return done.rowcount == 1
+
+
+def end_sessions(
+    connection: Connection,
+    account: str,
+    now: datetime,
+    *,
+    but: bytes | None = None,
+    only: bytes | None = None,
+) -> int:
+    """End an account's sessions, phones' too: all, all but one, or the one whose hash begins so. Returns how
+    many were open.
+    """
+    return connection.execute(
+        "UPDATE session SET ended_at = %(now)s WHERE account = %(account)s AND ended_at IS NULL"
+        " AND expires_at > %(now)s AND (%(but)s::bytea IS NULL OR session_hash <> %(but)s)"
+        " AND (%(only)s::bytea IS NULL OR substring(session_hash FOR length(%(only)s)) = %(only)s)",
+        {"account": account, "now": now, "but": but, "only": only},
+    ).rowcount
+
+
+def end_phone_sessions(connection: Connection, phone: str, now: datetime) -> None:
+    """A phone was revoked."""
+    connection.execute("UPDATE session SET ended_at = %s WHERE phone = %s AND ended_at IS NULL", (now, phone))
 
 
 def lock_failures(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[int, datetime]]:

@@ -73,7 +73,7 @@ def journal(api: RunningApi) -> list[dict[str, Any]]:
 
 
 def test_a_person_from_entering_to_erasing(api: RunningApi) -> None:
-    admin = api.administrator()
+    admin = api.prove(api.administrator())
     assert do(admin, "/people/li-na", **LI) == {"person": "li-na", "holder": None}
     (li,) = [each for each in ask(admin, "/people")["persons"] if each["person"] == "li-na"]
     assert [each["value"] for each in li["contacts"]] == ["13800000001", "8002"], "in the order of use"
