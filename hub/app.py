@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from adapters.contract.topic import Sender
 from hub import watchdog
 from hub.accounts.desk import make_setup_token
+from hub.accounts.rescue import describe_accounts, reset_account
 from hub.clock import utc_now
 from hub.domain.error import ConfigurationError, HubError, InvalidAct, NotFound, StoreUnavailable
 from hub.family import Child, die_with_parent, keep_running, write_pid
@@ -134,6 +135,24 @@ def setup_token(config: Path) -> str | None:
     """A new one-time token for the first administrator; None once somebody has an account."""
     with _asking(load_settings(config)) as connection:
         return make_setup_token(connection, utc_now())
+
+
+def account_list(config: Path) -> list[str]:
+    """Every account, one line each: name, id, state, second factors, roles."""
+    with _asking(load_settings(config)) as connection:
+        return describe_accounts(connection)
+
+
+def account_reset(config: Path, name: str, *, second_factor: bool) -> list[str]:
+    """Let somebody back in: what to tell him. Raises ConfigurationError where there is no such account."""
+    settings = load_settings(config)
+    with _asking(settings) as connection:
+        made = reset_account(connection, name, second_factor=second_factor, actor=ACTOR, now=utc_now())
+    return [
+        f"With this token {name} sets a new password, once, until {made.expires_at:%Y-%m-%d %H:%M}Z:",
+        made.token,
+        f'Open {settings.http.url}, choose "invitation", and enter it.',
+    ]
 
 
 def quarantine_list(config: Path, site: str | None) -> list[str]:

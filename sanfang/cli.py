@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from sanfang.commands import account as account_commands
 from sanfang.commands import broker as broker_commands
 from sanfang.commands import ca as ca_commands
 from sanfang.commands import database as database_commands
@@ -30,6 +31,7 @@ edge_app = typer.Typer(invoke_without_command=True, help="The edge: reads device
 quarantine_app = typer.Typer(no_args_is_help=True, help="Items that the hub could not read, kept whole.")
 app.add_typer(edge_app, name="edge")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(account_commands.app, name="account")
 app.add_typer(ca_commands.app, name="ca")
 app.add_typer(broker_commands.app, name="broker")
 app.add_typer(database_commands.app, name="db")

@@ -30,6 +30,8 @@ class Patience:
 
 # An account's limit stays low: a stranger who keeps failing on purpose delays its owner by no more.
 ACCOUNT: Final = Patience(free=4, limit_s=30.0)
+# Who comes to the second factor knows the password: here a million codes stand between him and the account.
+FACTOR: Final = Patience(free=5, limit_s=300.0)
 # Many people may sit behind one address, so it has more to spare, and then waits longer.
 ADDRESS: Final = Patience(free=12, limit_s=600.0)
 
@@ -43,8 +45,8 @@ class Failures:
 
 
 def patience_of(key: str) -> Patience:
-    """The patience for `account:…` or `address:…`."""
-    return ACCOUNT if key.startswith("account:") else ADDRESS
+    """The patience for `account:…`, `factor:…` or `address:…`."""
+    return {"account": ACCOUNT, "factor": FACTOR}.get(key.partition(":")[0], ADDRESS)
 
 
 def wait_s(known: Mapping[str, Failures], now: datetime) -> float:

@@ -36,10 +36,13 @@ from hub.store.account import (
 )
 from hub.store.area import EVERY_SITE, NO_SITE
 from hub.store.database import Connection, Pool, borrow, site_turn, transaction
+from hub.store.factor import factors_of, prove_session
 from hub.store.site import list_sites
 
 ABSOLUTE_LIMIT: Final = timedelta(days=7)
 """A session ends so long after it was opened, used or not."""
+FACTOR_WITHIN: Final = timedelta(minutes=5)
+"""So long does a log-in wait for its second factor."""
 _TOUCH_AFTER: Final = timedelta(minutes=1)
 
 
@@ -74,6 +77,15 @@ class OpenedSession:
 
     token: str
     row: SessionRow
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedFactor:
+    """The password was right; the token goes to the browser for the second step, and opens nothing else."""
+
+    token: str
+    account: str
+    methods: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +132,7 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
     with borrow(pool, NO_SITE) as connection:
         if has_accounts(connection):
             raise ActRefused("set-up is done; log in")
-        _count_attempt(connection, keys, now)
+        count_attempt(connection, keys, now)
     password_hash = hash_password(first.password)
     account = f"a-{secrets.token_hex(8)}"
     with borrow(pool, EVERY_SITE) as connection, transaction(connection):
@@ -143,14 +155,14 @@ def set_up(pool: Pool, first: FirstAdministrator, place: Place, now: datetime) -
         )
         add_grant(connection, account, Grant(Role.ADMINISTRATOR), actor="system:hub", at=now)
         forgive(connection, "", keys[0])
-        return _open(Record(connection, sites, now), account, place)
+        return open_session(Record(connection, sites, now), account, place)
 
 
-def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) -> OpenedSession:
-    """Open a session. Raises WrongPassword, TooManyAttempts."""
+def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) -> OpenedSession | AwaitedFactor:
+    """Open a session, or say which second factor is to come. Raises WrongPassword, TooManyAttempts."""
     account_key, address_key = f"account:{name.lower()[:100]}", f"address:{place.address}"
     with borrow(pool, NO_SITE) as connection:
-        _count_attempt(connection, [account_key, address_key], now)
+        count_attempt(connection, [account_key, address_key], now)
         account = find_account(connection, name)
     # No connection is held while the hash is computed.
     fits, renewed = verify_password(password[:MAX_LENGTH], account["password_hash"] if account else None)
@@ -160,14 +172,17 @@ def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) ->
         forgive(record.connection, account_key, address_key)
         if renewed:
             save_password_hash(record.connection, account["account"], renewed)
-        return _open(record, account["account"], place)
+        methods = factors_of(record.connection, account["account"])
+        if methods:
+            return _await_factor(record, account["account"], place, methods)
+        return open_session(record, account["account"], place)
 
 
 def prove_password(pool: Pool, session: SessionRow, password: str, now: datetime) -> None:
     """Go on only with the password of who is logged in. Raises WrongPassword, TooManyAttempts."""
     key = f"account:{session.name.lower()[:100]}"
     with borrow(pool, NO_SITE) as connection:
-        _count_attempt(connection, [key], now)
+        count_attempt(connection, [key], now)
         account = find_account(connection, session.name)
     fits, _ = verify_password(password[:MAX_LENGTH], account["password_hash"] if account else None)
     if not fits:
@@ -194,7 +209,31 @@ def log_out(pool: Pool, session: SessionRow, now: datetime) -> None:
             record.write(session.account, session.account, "session.closed", {"station": session.station})
 
 
-def _open(record: Record, account: str, place: Place) -> OpenedSession:
+def open_session(record: Record, account: str, place: Place, *, factor: str | None = None) -> OpenedSession:
+    """A fresh session, journaled; `factor`: the second one that was shown for it."""
+    token = secrets.token_urlsafe(32)
+    shown = hash_token(token)
+    add_session(
+        record.connection,
+        shown,
+        account=account,
+        station=place.station,
+        address=place.address,
+        at=record.at,
+        expires_at=record.at + ABSOLUTE_LIMIT,
+    )
+    body = {"station": place.station, "address": place.address}
+    if factor is not None:
+        prove_session(record.connection, shown, record.at)
+        body["factor"] = factor
+    record.write(account, account, "session.opened", body)
+    row = find_session(record.connection, shown, record.at)
+    if row is None:
+        raise AssertionError("the session was made in this transaction")
+    return OpenedSession(token, row)
+
+
+def _await_factor(record: Record, account: str, place: Place, methods: tuple[str, ...]) -> AwaitedFactor:
     token = secrets.token_urlsafe(32)
     add_session(
         record.connection,
@@ -203,17 +242,14 @@ def _open(record: Record, account: str, place: Place) -> OpenedSession:
         station=place.station,
         address=place.address,
         at=record.at,
-        expires_at=record.at + ABSOLUTE_LIMIT,
+        expires_at=record.at + FACTOR_WITHIN,
+        awaits=True,
     )
-    body = {"station": place.station, "address": place.address}
-    record.write(account, account, "session.opened", body)
-    row = find_session(record.connection, hash_token(token), record.at)
-    if row is None:
-        raise AssertionError("the session was made in this transaction")
-    return OpenedSession(token, row)
+    return AwaitedFactor(token, account, methods)
 
 
-def _count_attempt(connection: Connection, keys: list[str], now: datetime) -> None:
+def count_attempt(connection: Connection, keys: list[str], now: datetime) -> None:
+    """Count an attempt under these keys, or refuse to hear it yet. Raises TooManyAttempts."""
     # Counted before the password is looked at, so that a thousand attempts at once are a thousand.
     with transaction(connection):
         known = {key: Failures(*each) for key, each in lock_failures(connection, keys).items()}

@@ -21,10 +21,7 @@ def change_password(pool: Pool, session: SessionRow, present: str, new: str, now
     Raises InvalidAct, TooManyAttempts.
     """
     check_new_password(new, session.name, "new")
-    try:
-        prove_password(pool, session, present, now)
-    except WrongPassword:
-        raise InvalidAct("present: is not your password") from None
+    prove_own_password(pool, session, present, now, "present")
     if new == present:
         raise InvalidAct("new: is the present password; choose another")
     password_hash = hash_password(new)
@@ -34,6 +31,18 @@ def change_password(pool: Pool, session: SessionRow, present: str, new: str, now
         ended = end_sessions(record.connection, session.account, now, but=session.session_hash)
         record.write(session.account, session.account, "account.password_changed", {"sessions_ended": ended})
     return ended
+
+
+def prove_own_password(
+    pool: Pool, session: SessionRow, password: str, now: datetime, field: str = "password"
+) -> None:
+    """Who is logged in says his password again. Raises InvalidAct (a 401 would read as a lost session),
+    TooManyAttempts.
+    """
+    try:
+        prove_password(pool, session, password, now)
+    except WrongPassword:
+        raise InvalidAct(f"{field}: is not your password") from None
 
 
 def own_sessions(pool: Pool, session: SessionRow, now: datetime) -> list[Row]:

@@ -16,6 +16,7 @@ from hub.domain.permission import Access, Grant
 from hub.store.account import add_account, add_grant, end_sessions, list_sessions
 from hub.store.area import NO_SITE
 from hub.store.database import Pool, Row, borrow
+from hub.store.factor import remove_factors
 from hub.store.right import (
     AccountRow,
     list_accounts,
@@ -136,6 +137,15 @@ def end_account_sessions(
         if ended:
             record.write(actor.account, account, "session.ended", {"sessions_ended": ended})
     return ended
+
+
+def reset_factors(pool: Pool, actor: Access, account: str, now: datetime) -> None:
+    """For somebody who lost his phone and his codes: his second factors go, and his sessions end."""
+    with _changing(pool, actor, account, now) as (record, _row):
+        if not remove_factors(record.connection, account):
+            raise ActRefused("the account has no second factor")
+        end_sessions(record.connection, account, now)
+        record.write(actor.account, account, "account.factor_removed", {"factor": "all"})
 
 
 def give_grant(pool: Pool, actor: Access, account: str, grant: Grant, now: datetime) -> None:

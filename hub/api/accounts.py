@@ -23,6 +23,7 @@ from hub.accounts.register import (
     invite_account,
     invite_again,
     list_seen,
+    reset_factors,
     sessions_seen,
     withdraw_grant,
 )
@@ -174,6 +175,18 @@ def post_disable(account: AccountId, here: Here, asker: Asker) -> AccountItem:
 def post_enable(account: AccountId, here: Here, asker: Asker) -> AccountItem:
     """It may log in again, with the password and the grants that it had."""
     enable_account(here.pool, asker.access, account, utc_now())
+    return _read(here, asker, account)
+
+
+@router.post(
+    "/{account}/factors/reset",
+    operation_id="resetFactors",
+    dependencies=[may_somewhere("account.edit")],
+    responses=ACT_FAULTS,
+)
+def post_factors_reset(account: AccountId, here: Here, asker: Asker) -> AccountItem:
+    """Take the second factors of somebody away who lost them; his sessions end, his password stays."""
+    reset_factors(here.pool, asker.access, account, utc_now())
     return _read(here, asker, account)
 
 

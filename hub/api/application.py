@@ -14,6 +14,7 @@ from hub.api import (
     devices,
     enrolment,
     export,
+    factor,
     handover,
     hazards,
     health,
@@ -40,6 +41,7 @@ OPENAPI_PATH: Final = "/api/v1/openapi.json"
 _ROUTERS: Final = (
     session.router,
     own.router,
+    factor.router,
     accounts.router,
     sites.router,
     live.router,

@@ -30,7 +30,7 @@ from fastapi import Depends, FastAPI, Path, Request, Response
 from pydantic import Field, SecretStr
 
 from adapters.contract.topic import NAME
-from hub.accounts.desk import ABSOLUTE_LIMIT, NotLoggedIn, OpenedSession, who_asks
+from hub.accounts.desk import ABSOLUTE_LIMIT, NotLoggedIn, who_asks
 from hub.accounts.password import MAX_LENGTH
 from hub.api.context import Here
 from hub.clock import utc_now
@@ -70,11 +70,16 @@ class Declared:
 _DECLARED: Final[dict[Callable[..., Any], Declared]] = {}
 
 
-def _session(request: Request, here: Here) -> SessionRow:
+def token_of(request: Request) -> str:
+    """The session's token in the cookie; raises NotLoggedIn."""
     token = request.cookies.get(COOKIE)
     if not token:
         raise NotLoggedIn("log in")
-    return who_asks(here.pool, token, utc_now())
+    return token
+
+
+def _session(request: Request, here: Here) -> SessionRow:
+    return who_asks(here.pool, token_of(request), utc_now())
 
 
 Asker = Annotated[SessionRow, Depends(_session)]
@@ -174,11 +179,11 @@ def declarations(application: FastAPI) -> dict[str, list[Declared]]:
     return found
 
 
-def set_cookie(response: Response, request: Request, opened: OpenedSession) -> None:
+def set_cookie(response: Response, request: Request, token: str) -> None:
     """Hand the session to the browser: out of reach of scripts and of other sites' pages."""
     response.set_cookie(
         COOKIE,
-        opened.token,
+        token,
         max_age=int(ABSOLUTE_LIMIT.total_seconds()),
         path="/",
         secure=request.url.scheme == "https",

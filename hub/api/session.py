@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from hub.accounts.desk import FirstAdministrator, OpenedSession, Place, log_in, log_out, set_up
+from hub.accounts.desk import (
+    AwaitedFactor,
+    FirstAdministrator,
+    OpenedSession,
+    Place,
+    log_in,
+    log_out,
+    set_up,
+)
+from hub.accounts.factor import show_code, show_recovery_code
+from hub.accounts.vault import Vault
 from hub.api.act import Body, Line
 from hub.api.compose import text_of
 from hub.api.context import Context, Here
 from hub.api.fault import ACT_FAULTS, FAULTS, TOO_MANY
-from hub.api.guard import COOKIE, Asker, Password, address_of, everybody, set_cookie, signed_in
+from hub.api.guard import (
+    COOKIE,
+    Asker,
+    Password,
+    address_of,
+    everybody,
+    set_cookie,
+    signed_in,
+    token_of,
+)
 from hub.api.views import SiteName, View
 from hub.clock import utc_now
-from hub.domain.permission import ROLES, Role
+from hub.domain.permission import ROLES, SECOND_FACTOR, Role
 from hub.store.account import SessionRow, has_accounts
 from hub.store.area import NO_SITE
 from hub.store.database import borrow
+from hub.store.factor import factors_of
 from hub.store.view import site_names
 
 router = APIRouter(prefix="/api/v1", tags=["session"])
@@ -28,7 +48,19 @@ class SiteAccess(SiteName):
     roles: list[Role]
 
 
+class SecondFactorView(View):
+    """`state`: `awaited`: the log-in's second step is to come, and nothing else works until then; `shown`;
+    `needed`: a role may change rules or rights, and may not before a factor is shown (`methods`: by which) or
+    enrolled (no methods); `not_needed`.
+    """
+
+    state: Literal["awaited", "shown", "needed", "not_needed"]
+    methods: list[Literal["totp", "passkey", "recovery"]]
+
+
 class SessionView(View):
+    """While the second factor is awaited, there are no roles and no sites yet."""
+
     account: str
     name: str
     display_name: str
@@ -36,6 +68,7 @@ class SessionView(View):
     roles: dict[Role, list[str]]
     """Each role held anywhere, with its permissions."""
     sites: list[SiteAccess]
+    second_factor: SecondFactorView
 
 
 class SetupState(View):
@@ -48,6 +81,10 @@ class SetupBody(Body):
     display_name: Annotated[Line, Field(min_length=1)]
     password: Password
     station: Line = ""
+
+
+class CodeBody(Body):
+    code: Annotated[Line, Field(min_length=1)]
 
 
 class LoginBody(Body):
@@ -85,7 +122,9 @@ def post_setup(body: SetupBody, request: Request, response: Response, here: Here
     responses={**FAULTS, **TOO_MANY},
 )
 def post_session(body: LoginBody, request: Request, response: Response, here: Here) -> SessionView:
-    """Log in."""
+    """Log in. For an account with a second factor `second_factor.state` is `awaited` then: go on with
+    `/session/totp`, `/session/passkey` or `/session/recovery`, within five minutes.
+    """
     place = Place(address_of(request), body.station)
     opened = log_in(here.pool, body.name, body.password.get_secret_value(), place, utc_now())
     return _enter(here, request, response, opened)
@@ -105,15 +144,60 @@ def delete_session(here: Here, asker: Asker, response: Response) -> None:
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
 
 
-def _enter(here: Context, request: Request, response: Response, opened: OpenedSession) -> SessionView:
-    set_cookie(response, request, opened)
-    return _session_view(here, opened.row)
+@router.post(
+    "/session/totp",
+    operation_id="showCode",
+    dependencies=[everybody("is the second step of a log-in; proves itself by the waiting session")],
+    responses={**ACT_FAULTS, **TOO_MANY},
+)
+def post_session_totp(body: CodeBody, request: Request, response: Response, here: Here) -> SessionView:
+    """The second step with the authenticator's code; also for a session that is open and has not shown it."""
+    opened = show_code(
+        here.pool, Vault(here.settings.data_dir), token_of(request), body.code, _place(request), utc_now()
+    )
+    return _enter(here, request, response, opened)
+
+
+@router.post(
+    "/session/recovery",
+    operation_id="showRecoveryCode",
+    dependencies=[everybody("is the second step of a log-in; proves itself by the waiting session")],
+    responses={**ACT_FAULTS, **TOO_MANY},
+)
+def post_session_recovery(body: CodeBody, request: Request, response: Response, here: Here) -> SessionView:
+    """The second step with a recovery code, which is gone then."""
+    opened = show_recovery_code(here.pool, token_of(request), body.code, _place(request), utc_now())
+    return _enter(here, request, response, opened)
+
+
+def _place(request: Request) -> Place:
+    return Place(address_of(request), "")
+
+
+def _enter(
+    here: Context, request: Request, response: Response, opened: OpenedSession | AwaitedFactor
+) -> SessionView:
+    set_cookie(response, request, opened.token)
+    if isinstance(opened, OpenedSession):
+        return _session_view(here, opened.row)
+    return SessionView(
+        account=opened.account,
+        name="",
+        display_name="",
+        station="",
+        roles={},
+        sites=[],
+        second_factor=SecondFactorView.model_validate({"state": "awaited", "methods": list(opened.methods)}),
+    )
 
 
 def _session_view(here: Context, row: SessionRow) -> SessionView:
     access = row.access
     with borrow(here.pool, sorted(access.sites)) as connection:
         names = site_names(connection, access.sites)
+        methods = factors_of(connection, row.account)
+    needs = bool(methods) or any(access.may_somewhere(permission) for permission in SECOND_FACTOR)
+    state = "shown" if row.proven else "needed" if needs else "not_needed"
     return SessionView(
         account=row.account,
         name=row.name,
@@ -128,4 +212,5 @@ def _session_view(here: Context, row: SessionRow) -> SessionView:
             )
             for each in names
         ],
+        second_factor=SecondFactorView.model_validate({"state": state, "methods": list(methods)}),
     )

@@ -14,11 +14,19 @@ from pathlib import Path
 import httpx2
 import pytest
 import yaml
+from typer.testing import CliRunner
 
-from hub.app import invite, quarantine_list, quarantine_retry, setup_token
+from hub.accounts.invitation import hash_token
+from hub.app import account_reset, invite, quarantine_list, quarantine_retry, setup_token
+from hub.clock import utc_now
 from hub.domain.error import ConfigurationError
-from hub.store.database import connect, fetch_one
+from hub.domain.permission import Grant, Role
+from hub.store.account import add_grant
+from hub.store.database import connect, fetch_all, fetch_one
+from hub.store.factor import begin_totp
 from hub.store.quarantine import QuarantineRow, add_quarantine
+from hub.store.right import find_invitation
+from sanfang.cli import app
 from sanfang.ports import LOOPBACK
 from tests.conftest import RunningBroker, RunningPostgres
 from tests.ports import reserve_port
@@ -188,6 +196,32 @@ def test_set_up_tokens_replace_each_other_until_somebody_has_an_account(database
             " VALUES ('a', 'a', 'A', 'x', now())"
         )
     assert setup_token(file) is None
+
+
+def test_a_locked_out_administrator_comes_back_in_on_the_hubs_own_machine(
+    database: str, tmp_path: Path
+) -> None:
+    prepare_site(database)
+    file = write_config(tmp_path, database, 1883)
+    with connect(database, application="test") as connection:
+        connection.execute(
+            "INSERT INTO account (account, name, display_name, password_hash, created_at, disabled_at)"
+            " VALUES ('a-1', 'admin', 'A', 'x', now(), now())"
+        )
+        add_grant(connection, "a-1", Grant(Role.ADMINISTRATOR), actor="test", at=utc_now())
+        begin_totp(connection, "a-1", b"sealed", utc_now())
+    asked = CliRunner().invoke(app, ["account", "list", "--config", str(file)])
+    assert "admin  a-1  disabled" in asked.output and "administrator (everywhere)" in asked.output
+    with pytest.raises(ConfigurationError, match="the hub has admin"):
+        account_reset(file, "nobody", second_factor=False)
+    told = CliRunner().invoke(app, ["account", "reset", "admin", "--second-factor", "--config", str(file)])
+    assert told.exit_code == 0, told.output
+    token = told.output.splitlines()[1]
+    with connect(database, application="test") as connection:
+        assert find_invitation(connection, hash_token(token), utc_now())
+        assert fetch_one(connection, "SELECT count(*) AS n FROM totp") == {"n": 0}
+        kinds = fetch_all(connection, "SELECT kind FROM journal WHERE subject = 'account:a-1' ORDER BY seq")
+        assert [row["kind"].split(".")[1] for row in kinds] == ["enabled", "factor_removed", "invited"]
 
 
 def test_orders_from_the_command_line_are_refused_with_one_line(database: str, tmp_path: Path) -> None:

@@ -11,6 +11,11 @@ export type AlarmState = "unacknowledged" | "acknowledged" | "returned" | "latch
 export type Verification = "unverified" | "verifying" | "real" | "false" | "test" | "drill";
 export type Presence = "online" | "offline" | "unknown";
 
+export interface SecondFactor {
+  state: "awaited" | "shown" | "needed" | "not_needed";
+  methods: ("totp" | "passkey" | "recovery")[];
+}
+
 export interface Session {
   account: string;
   name: string;
@@ -19,6 +24,7 @@ export interface Session {
   /** Each role held anywhere, with its permissions. */
   roles: Record<string, string[]>;
   sites: { site: string; name: Text; roles: string[] }[];
+  second_factor: SecondFactor;
 }
 
 export interface AlarmView {
