@@ -13,6 +13,7 @@ import typer
 
 from sanfang.commands import account as account_commands
 from sanfang.commands import broker as broker_commands
+from sanfang.commands import bulk as bulk_commands
 from sanfang.commands import ca as ca_commands
 from sanfang.commands import database as database_commands
 from sanfang.commands import journal as journal_commands
@@ -36,6 +37,7 @@ app.add_typer(ca_commands.app, name="ca")
 app.add_typer(broker_commands.app, name="broker")
 app.add_typer(database_commands.app, name="db")
 app.add_typer(journal_commands.app, name="journal")
+app.add_typer(bulk_commands.app, name="bulk")
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
 

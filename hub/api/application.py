@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from hub.api import (
     accounts,
     alarms,
+    bulk,
     commands,
     coverage,
     devices,
@@ -61,6 +62,7 @@ _ROUTERS: Final = (
     staffing.router,
     responsibility.router,
     handover.router,
+    bulk.router,
     enrolment.router,
     health.router,
 )

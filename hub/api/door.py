@@ -5,6 +5,7 @@ Plain ASGI, so that streams pass through untouched.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api.fault import answer_fault
 
 MAX_BODY_BYTES: Final = 262_144
+LARGE: Final = ((re.compile(r"/api/v1/sites/[^/]+/bulk/[a-z]+"), 8_000_000),)
+"""Where files are sent: as much as their reader takes."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 ENROLMENT_PATH: Final = "/api/v1/enrolment"
 """Asked by edges, which have no session and no browser."""
@@ -57,15 +60,16 @@ class Door:
         if refusal is not None:
             await answer_fault(*refusal)(scope, receive, send_dressed)
             return
-        await self._app(scope, _bounded(receive), send_dressed)
+        await self._app(scope, _bounded(receive, most_bytes(scope["path"])), send_dressed)
 
 
 def _refusal(scope: Scope) -> tuple[int, str, str] | None:
     """Status, code and message where the request may not come in."""
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        return 413, "too_large", f"{MAX_BODY_BYTES} bytes at most"
+    most = most_bytes(scope["path"])
+    if not length.isdecimal() or int(length) > most:
+        return 413, "too_large", f"{most} bytes at most"
     if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
         return 400, "bad_request", "U+0000 cannot stand in an address"
     if not scope["path"].startswith("/api/"):
@@ -82,21 +86,26 @@ def _refusal(scope: Scope) -> tuple[int, str, str] | None:
     return None
 
 
+def most_bytes(path: str) -> int:
+    """How large a request to this path may be."""
+    return next((most for pattern, most in LARGE if pattern.fullmatch(path)), MAX_BODY_BYTES)
+
+
 def is_own_origin(origin: str, scheme: str, host: str) -> bool:
     """Whether an Origin header names this very server."""
     parts = urlsplit(origin)
     return bool(host) and parts.scheme == scheme and parts.netloc.lower() == host.lower()
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     taken = 0
 
     async def receive_some() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MAX_BODY_BYTES:
-            raise HTTPException(413, f"{MAX_BODY_BYTES} bytes at most")
+        if taken > most:
+            raise HTTPException(413, f"{most} bytes at most")
         return message
 
     return receive_some

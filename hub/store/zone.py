@@ -13,6 +13,12 @@ def zone_exists(connection: Connection, site: str, zone: str) -> bool:
     return row is not None
 
 
+def zone_names(connection: Connection, site: str) -> dict[str, dict[str, str]]:
+    """The names of the site's present places, by zone."""
+    rows = connection.execute("SELECT zone, name FROM zone WHERE site = %s AND active ORDER BY zone", (site,))
+    return {zone: name for zone, name in rows}
+
+
 def zones_below(connection: Connection, site: str, zone: str) -> list[str]:
     """A zone with all its descendants."""
     rows = connection.execute(
