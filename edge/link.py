@@ -9,7 +9,6 @@ connection that swallows bytes is found by MQTT's keep-alive within `2 * KEEPALI
 from __future__ import annotations
 
 import secrets
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from adapters.contract.codec import MAX_FRAME_BYTES
+from adapters.contract.delay import acknowledge_at_once, send_at_once
 from adapters.contract.dialect import Version
 from adapters.contract.topic import Sender, down_filter
 from edge.configuration import BrokerAddress
@@ -33,7 +33,6 @@ IN_FLIGHT: Final = 2_000
 """Messages under way upwards; a version 5 broker may ask for fewer."""
 RECEIVED_AT_ONCE: Final = 200
 """What comes down and is not yet acknowledged, where the broker speaks version 5."""
-_UNACKNOWLEDGED_MS: Final = 15_000
 _UNSUPPORTED: Final = "Unsupported protocol version"
 
 
@@ -201,9 +200,11 @@ class Link:
     def _on_publish(
         self, client: Client, userdata: Any, mid: int, code: ReasonCode, properties: Properties | None
     ) -> None:
+        acknowledge_at_once(client.socket())
         self._report(self, Acknowledged(mid))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        acknowledge_at_once(client.socket())
         self._report(self, Arrived(message.topic, bytes(message.payload)))
 
 
@@ -214,7 +215,4 @@ def _explain(code: ReasonCode, properties: Properties | None) -> str:
 
 
 def _watch_socket(client: Client, userdata: Any, sock: Any) -> None:
-    if isinstance(sock, socket.socket):
-        # Two small messages in a row must not wait for each other's acknowledgement.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+    send_at_once(sock)

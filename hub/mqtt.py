@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import queue
 import secrets
-import socket
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from adapters.contract.delay import acknowledge_at_once, send_at_once
 from adapters.contract.dialect import Dialect, Version
 from hub.domain.error import ConfigurationError
 from hub.settings import BrokerSettings
@@ -31,7 +31,6 @@ KEEPALIVE_S: Final = 10
 CONNECT_S: Final = 3.0
 IN_FLIGHT: Final = 1_000
 """Messages of QoS 1 under way each way; a version 5 broker may ask for fewer."""
-_UNACKNOWLEDGED_MS: Final = 15_000
 _BACK_OFF_S: Final = (0.2, 1.0, 2.0)
 _QUEUED: Final = 20_000
 _UNSUPPORTED: Final = "Unsupported protocol version"
@@ -220,8 +219,13 @@ class Connection:
         client.on_connect = connected
         client.on_subscribe = subscribed
         client.on_disconnect = disconnected
-        client.on_message = lambda _client, _data, message: self._hearing.message(message)
+        client.on_message = self._on_message
+        client.on_publish = lambda client, *_: acknowledge_at_once(client.socket())
         return client
+
+    def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        acknowledge_at_once(client.socket())
+        self._hearing.message(message)
 
 
 def explain(code: ReasonCode, properties: Properties | None) -> str:
@@ -231,7 +235,4 @@ def explain(code: ReasonCode, properties: Properties | None) -> str:
 
 
 def _watch_socket(_client: mqtt.Client, _data: Any, sock: Any) -> None:
-    if isinstance(sock, socket.socket):
-        # Two small messages in a row must not wait for each other's acknowledgement.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+    send_at_once(sock)

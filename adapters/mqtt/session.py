@@ -19,6 +19,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
+from adapters.contract.delay import acknowledge_at_once, send_at_once
+
 _MISC_S: Final = 1.0
 _BACK_OFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _CONNACK_S: Final = 10.0
@@ -269,6 +271,7 @@ class Session:
         # paho handles one packet a call; the loop calls again while there is more.
         if self._client is not None and self._client.socket() is sock:
             self._client.loop_read()
+            acknowledge_at_once(sock)
 
     # paho calls these from the executor's thread while it connects, from the loop's otherwise.
 
@@ -280,6 +283,7 @@ class Session:
             self._loop.call_soon_threadsafe(function, sock)
 
     def _on_socket_open(self, _client: paho.Client, _userdata: Any, sock: Any) -> None:
+        send_at_once(sock)
         self._on_loop(self._watch, sock)
 
     def _on_socket_close(self, _client: paho.Client, _userdata: Any, sock: Any) -> None:
