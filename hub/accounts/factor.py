@@ -127,7 +127,7 @@ def enrolled(record: Record, session: SessionRow, factor: str) -> list[str]:
 
 def renew_recovery_codes(pool: Pool, session: SessionRow, now: datetime) -> list[str]:
     """Ten new ones in place of those left. Raises NotProven."""
-    _check_proven(session)
+    check_proven(session)
     with recording(pool, session.account, now) as record:
         record.write(session.account, session.account, "account.factor_added", {"factor": "recovery"})
         return _new_recovery_codes(record.connection, session.account, now)
@@ -135,7 +135,7 @@ def renew_recovery_codes(pool: Pool, session: SessionRow, now: datetime) -> list
 
 def remove_own_totp(pool: Pool, session: SessionRow, now: datetime) -> None:
     """Take the app away. Raises NotProven, ActRefused."""
-    _check_proven(session)
+    check_proven(session)
     with recording(pool, session.account, now) as record:
         if not remove_totp(record.connection, session.account):
             raise ActRefused("no authenticator is enrolled")
@@ -220,7 +220,8 @@ def check_may_enrol(pool: Pool, session: SessionRow) -> None:
             raise NotProven("show the second factor that you have first")
 
 
-def _check_proven(session: SessionRow) -> None:
+def check_proven(session: SessionRow) -> None:
+    """Only for a session that showed a factor. Raises NotProven."""
     if not session.proven:
         raise NotProven("show the second factor that you have first")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
 from hub.accounts.factor import (
@@ -14,12 +14,13 @@ from hub.accounts.factor import (
     remove_own_totp,
     renew_recovery_codes,
 )
+from hub.accounts.passkey import begin_passkey, finish_passkey, remove_own_passkey
 from hub.accounts.vault import Vault
 from hub.api.act import Body, Line
 from hub.api.context import Here
 from hub.api.drawing import QrView, draw_qr
 from hub.api.fault import ACT_FAULTS, FAULTS, TOO_MANY
-from hub.api.guard import Asker, Password, in_person
+from hub.api.guard import Asker, Password, in_person, party_of
 from hub.api.views import Moment, View
 from hub.clock import utc_now
 
@@ -60,6 +61,19 @@ class RecoveryView(View):
 
 class ProofBody(Body):
     password: Password
+
+
+class AskedView(View):
+    """WebAuthn's own options as JSON (`parseCreationOptionsFromJSON`, `parseRequestOptionsFromJSON`)."""
+
+    options: dict[str, Any]
+
+
+class PasskeyBody(Body):
+    """`credential` is the browser's answer, `toJSON()`."""
+
+    name: Annotated[Line, Field(min_length=1)]
+    credential: dict[str, Any]
 
 
 class ConfirmBody(Body):
@@ -117,6 +131,39 @@ def post_totp_confirm(body: ConfirmBody, here: Here, asker: Asker) -> RecoveryVi
 def post_totp_remove(here: Here, asker: Asker) -> None:
     """Take the app away; needs a session that showed a factor. With the last factor that trust ends."""
     remove_own_totp(here.pool, asker, utc_now())
+
+
+@router.post(
+    "/passkeys/begin",
+    operation_id="beginPasskey",
+    dependencies=[in_person],
+    responses={**ACT_FAULTS, **TOO_MANY},
+)
+def post_passkey_begin(body: ProofBody, request: Request, here: Here, asker: Asker) -> AskedView:
+    """Begin with a passkey: what to hand to `navigator.credentials.create`."""
+    password = body.password.get_secret_value()
+    return AskedView(options=begin_passkey(here.pool, asker, password, party_of(request), utc_now()))
+
+
+@router.post("/passkeys", operation_id="addPasskey", dependencies=[in_person], responses=ACT_FAULTS)
+def post_passkey(body: PasskeyBody, request: Request, here: Here, asker: Asker) -> RecoveryView:
+    """Keep the passkey that the browser made; this session counts as one that showed it."""
+    codes = finish_passkey(here.pool, asker, body.name, body.credential, party_of(request), utc_now())
+    return RecoveryView(recovery_codes=codes)
+
+
+@router.post(
+    "/passkeys/{passkey}/remove",
+    operation_id="removePasskey",
+    dependencies=[in_person],
+    status_code=204,
+    responses=ACT_FAULTS,
+)
+def post_passkey_remove(
+    passkey: Annotated[str, Path(pattern=r"^([0-9a-f]{2}){1,1023}$")], here: Here, asker: Asker
+) -> None:
+    """Take a passkey away; needs a session that showed a factor."""
+    remove_own_passkey(here.pool, asker, bytes.fromhex(passkey), utc_now())
 
 
 @router.post(

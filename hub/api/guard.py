@@ -31,6 +31,7 @@ from pydantic import Field, SecretStr
 
 from adapters.contract.topic import NAME
 from hub.accounts.desk import ABSOLUTE_LIMIT, NotLoggedIn, who_asks
+from hub.accounts.passkey import Party
 from hub.accounts.password import MAX_LENGTH
 from hub.api.context import Here
 from hub.clock import utc_now
@@ -190,6 +191,11 @@ def set_cookie(response: Response, request: Request, token: str) -> None:
         httponly=True,
         samesite="strict",
     )
+
+
+def party_of(request: Request) -> Party:
+    """The hub as this browser sees it: what a passkey is bound to."""
+    return Party(request.url.hostname or "", f"{request.url.scheme}://{request.url.netloc}")
 
 
 def address_of(request: Request) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -17,10 +17,12 @@ from hub.accounts.desk import (
     set_up,
 )
 from hub.accounts.factor import show_code, show_recovery_code
+from hub.accounts.passkey import ask_passkey, show_passkey
 from hub.accounts.vault import Vault
 from hub.api.act import Body, Line
 from hub.api.compose import text_of
 from hub.api.context import Context, Here
+from hub.api.factor import AskedView
 from hub.api.fault import ACT_FAULTS, FAULTS, TOO_MANY
 from hub.api.guard import (
     COOKIE,
@@ -28,6 +30,7 @@ from hub.api.guard import (
     Password,
     address_of,
     everybody,
+    party_of,
     set_cookie,
     signed_in,
     token_of,
@@ -85,6 +88,12 @@ class SetupBody(Body):
 
 class CodeBody(Body):
     code: Annotated[Line, Field(min_length=1)]
+
+
+class CredentialBody(Body):
+    """The browser's answer, `toJSON()`."""
+
+    credential: dict[str, Any]
 
 
 class LoginBody(Body):
@@ -167,6 +176,31 @@ def post_session_totp(body: CodeBody, request: Request, response: Response, here
 def post_session_recovery(body: CodeBody, request: Request, response: Response, here: Here) -> SessionView:
     """The second step with a recovery code, which is gone then."""
     opened = show_recovery_code(here.pool, token_of(request), body.code, _place(request), utc_now())
+    return _enter(here, request, response, opened)
+
+
+@router.post(
+    "/session/passkey/begin",
+    operation_id="askPasskey",
+    dependencies=[everybody("is the second step of a log-in; proves itself by the waiting session")],
+    responses=ACT_FAULTS,
+)
+def post_session_passkey_begin(request: Request, here: Here) -> AskedView:
+    """What to hand to `navigator.credentials.get`."""
+    return AskedView(options=ask_passkey(here.pool, token_of(request), party_of(request), utc_now()))
+
+
+@router.post(
+    "/session/passkey",
+    operation_id="showPasskey",
+    dependencies=[everybody("is the second step of a log-in; proves itself by the waiting session")],
+    responses={**ACT_FAULTS, **TOO_MANY},
+)
+def post_session_passkey(body: CredentialBody, request: Request, response: Response, here: Here) -> SessionView:
+    """The second step with a passkey."""
+    opened = show_passkey(
+        here.pool, token_of(request), body.credential, party_of(request), _place(request), utc_now()
+    )
     return _enter(here, request, response, opened)
 
 
