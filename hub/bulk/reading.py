@@ -24,6 +24,8 @@ LONGEST_S: Final = 60.0
 _MEMORY: Final = 2 << 30
 _REFUSED: Final = 3
 _NICE: Final = 10
+_DEEPEST: Final = 4
+"""The file, a list of rows, a row, a list in a cell."""
 _NOTHING: Final = ("", "~", "null")
 
 
@@ -61,9 +63,7 @@ def read_yaml(data: bytes) -> list[Sheet]:
     """The sheets of a YAML file: lists of rows by the sheets' names. Every value is text, as in a sheet."""
     try:
         text = data.decode("utf-8-sig")
-        # An alias can stand for a gigabyte.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CBaseLoader)):
-            raise WorkbookRefused("the file uses YAML's aliases (*name); write the values out")
+        _check_events(text)
         document = yaml.load(text, Loader=yaml.CBaseLoader)
     except UnicodeDecodeError as error:
         raise WorkbookRefused(f"the file is not UTF-8 (byte {error.start}); save it as UTF-8") from None
@@ -74,6 +74,17 @@ def read_yaml(data: bytes) -> list[Sheet]:
             "the file must hold lists by name, as `people:` and under it one `- person: …` a row"
         )
     return [_sheet(str(name), rows) for name, rows in document.items()]
+
+
+def _check_events(text: str) -> None:
+    """Refuse what a few bytes can blow up: an alias stands for a gigabyte, a deep nest takes minutes."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CBaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise WorkbookRefused("the file uses YAML's aliases (*name); write the values out")
+        if depth > _DEEPEST:
+            raise WorkbookRefused("the file nests its values too deep; a row is columns and values, or lists")
 
 
 def _sheet(name: str, rows: object) -> Sheet:
