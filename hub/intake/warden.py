@@ -198,6 +198,7 @@ class Warden:
                 inputs += listening.end(clerk.sites[site].present(until), until_s)
             if not away_s:
                 listening.begin(present, now_s)
+                inputs += listening.look(present, now_s)
             told = {**detail, **listening.told(present, now_s)}
 
             def renew(connection: Connection, site: str = site, told: Mapping[str, Any] = told) -> None:

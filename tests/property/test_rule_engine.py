@@ -177,6 +177,40 @@ def shuffled_conditions(draw: st.DrawFn) -> tuple[list[EventInput], list[EventIn
     return whole, draw(st.permutations(whole))
 
 
+@st.composite
+def listened_times(draw: st.DrawFn) -> tuple[dict[int, str], set[int]]:
+    """When which button is heard, and the seconds in which the hub listened."""
+    heard = draw(st.dictionaries(st.integers(1, 299), st.sampled_from(("gate-button", "fridge")), max_size=8))
+    away = draw(st.lists(st.tuples(st.integers(0, 299), st.integers(1, 60)), max_size=3))
+    return heard, set(range(300)) - {second for begin, long in away for second in range(begin, begin + long)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(times=listened_times())
+def test_silence_is_the_same_whenever_the_rules_are_told_of_listening(
+    times: tuple[dict[int, str], set[int]],
+) -> None:
+    """Live, they are told when a timer is due and when listening ends; at the latest before each event."""
+    heard, listened = times
+
+    def live(eager: bool) -> list[Verdict]:
+        engine, verdicts, fed_until = Engine(small_book(), MODEL), list[Verdict](), -1
+        for second in range(300):
+            due = engine.next_timer()
+            ends = second - 1 in listened and second not in listened
+            told = ends or (due is not None and due <= at(second)) or (eager and second in heard)
+            if second in listened and fed_until < 0:
+                fed_until = second
+            if told and fed_until >= 0:
+                verdicts += engine.judge(2 * second, [ListeningInput(at(fed_until), at(second))])
+                fed_until = -1 if ends else second
+            if second in heard and second in listened:
+                verdicts += engine.judge(2 * second + 1, [event("panic.test", heard[second], second)])
+        return verdicts
+
+    assert live(eager=False) == live(eager=True)
+
+
 EVENTS_ONLY = f"""
 - {{rule: any, kind: event, {HEAD}, kinds: [fire.alarm, device.offline, panic.pressed], {OUT}}}}}
 """

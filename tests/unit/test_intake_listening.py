@@ -49,3 +49,18 @@ def test_a_clock_that_was_set_back_counts_nothing_twice() -> None:
     listening.feed(after(10), 110.0)
     assert listening.feed(after(-3_600), 120.0) == []
     assert listening.feed(after(12), 125.0) == [ListeningInput(after(10), after(12))]
+
+
+def test_what_was_listened_to_before_a_step_keeps_its_dates() -> None:
+    """Whoever spoke then is dated by them; an interval that was moved as a whole would miss him."""
+    listening = begun()
+    assert listening.look(after(10), 110.0) == []
+    set_forward = after(8 * 3_600 + 12)
+    spans = [
+        ListeningInput(NOON, after(10)),
+        ListeningInput(set_forward - timedelta(seconds=2), set_forward),
+    ]
+    assert listening.unfed(set_forward, 112.0) == spans
+    assert listening.look(set_forward, 112.0) == spans
+    later = set_forward + timedelta(seconds=5)
+    assert listening.unfed(later, 117.0) == [ListeningInput(set_forward, later)]

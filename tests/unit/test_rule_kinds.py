@@ -9,6 +9,7 @@ import pytest
 
 from adapters.contract.vocabulary import Priority, Quality
 from hub.domain.judgement import (
+    Checkpoint,
     ClearAlarm,
     EscalateAlarms,
     ListeningInput,
@@ -18,6 +19,7 @@ from hub.domain.judgement import (
     SendCommand,
     Verdict,
 )
+from hub.domain.moment import microseconds
 from hub.rules.engine import Engine
 from tests.ruling import at, engine_of, event, reading, tick
 
@@ -419,6 +421,16 @@ def test_absence_ends_with_the_event() -> None:
     assert feed(engine, listening(91, 150)) == [[]]
     assert engine.next_timer() == at((91 + 92) * 86_400)
     assert feed(engine, listening(150, 184)) == [["hazard gate-button untested"]]
+
+
+def test_a_new_device_is_waited_for_from_when_it_came() -> None:
+    day_us = 86_400 * 1_000_000
+    engine = engine_of(UNTESTED)
+    total = {"listened": 50 * day_us, "until": microseconds(at(50 * 86_400))}
+    engine.restore([Checkpoint("untested", "@", 7, total)])
+    assert engine.next_timer() == at(50 * 86_400), "at once, not when another device is due"
+    assert feed(engine, listening(50, 51)) == [[]]
+    assert engine.next_timer() == at((51 + 92) * 86_400)
 
 
 def test_a_rules_command_needs_fresh_evidence() -> None:

@@ -41,7 +41,12 @@ class AbsenceRule(Rule):
 
 
 class AbsenceJudge(Judge):
-    """State per device: {"heard": listened µs by then, "holds": fired}; `TOTAL`: {"listened", "until"}."""
+    """State per device: {"heard": listened µs by then, "holds": fired}; `TOTAL`: {"listened", "until"}.
+
+    Listening is told when it matters: after 92 days, perhaps, and long after the events that came in
+    meanwhile. Until it is told how far the hub had listened when an event was recorded, the state of its
+    device names that moment as "at", and the listening up to it counts as heard.
+    """
 
     def __init__(self, rule: AbsenceRule, model: SiteModel, memory: Memory) -> None:
         super().__init__(rule, model, memory)
@@ -53,16 +58,20 @@ class AbsenceJudge(Judge):
             fact for _, fact in sorted(model.devices.items()) if rule.scope.holds(model, fact.device, fact.zone)
         ]
         self._complete = False
-        """Does every device in scope have a state? Only looked at until the first listening."""
+        """Does every device in scope have a state? Like the next two, derived from the states when asked."""
         self._earliest: int | None = None
+        self._ahead: set[str] = set()
+        """Devices whose state has an "at"."""
         self._stale = True
 
     def on_event(self, event: EventInput, change: Change, out: list[Verdict]) -> None:
         if change in (Change.STILL, Change.HISTORY, Change.HISTORY_END):
             return
         state = self.memory.get(self.name, event.device)
-        listened, _ = self._total()
-        self.memory.put(self.name, event.device, {"heard": listened, "holds": False})
+        listened, until = self._total()
+        at = microseconds(event.recorded_at)
+        heard: State = {"heard": listened, "holds": False}
+        self.memory.put(self.name, event.device, {**heard, "at": at} if at > until else heard)
         self._stale = True
         if state is not None and state["holds"]:
             self.release(event.device, self._kind, evidence.from_event(event), out)
@@ -70,10 +79,10 @@ class AbsenceJudge(Judge):
     def on_listening(self, listening: ListeningInput, out: list[Verdict]) -> None:
         listened, until = self._total()
         begin, end = max(microseconds(listening.since), until), microseconds(listening.until)
-        if end <= begin:
-            return
-        listened += end - begin
-        self.memory.put(self.name, TOTAL, {"listened": listened, "until": end})
+        if end > begin:
+            self._hear(begin, end)
+            listened += end - begin
+            self.memory.put(self.name, TOTAL, {"listened": listened, "until": end})
         earliest = self._next()
         if self._complete and (earliest is None or listened < earliest):
             return
@@ -84,7 +93,7 @@ class AbsenceJudge(Judge):
                 self.memory.put(self.name, fact.device, state)
             if state["holds"] or listened - state["heard"] < self._hold_us:
                 continue
-            self.memory.put(self.name, fact.device, {**state, "holds": True})
+            self.memory.put(self.name, fact.device, {"heard": state["heard"], "holds": True})
             told = Evidence(
                 id=f"rule/{self.name}/{fact.device}/{end}",
                 observed_at=listening.until,
@@ -96,29 +105,48 @@ class AbsenceJudge(Judge):
                 values={"silent_s": self._hold_s},
             )
             self.find(Finding(subject=fact.device, kind=self._kind, evidence=told, zone=fact.zone), out)
-        self._complete, self._stale = True, True
+        self._stale = True
 
     def next_due(self) -> int | None:
         listened, until = self._total()
         if not until:
             return 0 if self._devices else None  # at once: nothing counts before it was told of listening
         earliest = self._next()
+        if not self._complete:
+            return until  # at once: a device is new, and its time counts from now on
         return until + max(0, earliest - listened) if earliest is not None else None
 
     def restore(self, subject: str, state: State) -> None:
-        self._complete, self._stale = False, True
+        self._stale = True
+
+    def _hear(self, begin: int, end: int) -> None:
+        """The hub listened from `begin` to `end`, before or while these devices were heard."""
+        self._derive()
+        for device in sorted(self._ahead):
+            state = self.memory.get(self.name, device)
+            if state is None:
+                raise AssertionError(f"{device}: heard, but without a state")
+            heard = state["heard"] + max(0, min(state["at"], end) - begin)
+            told = {"at": state["at"]} if state["at"] > end else {}
+            self.memory.put(self.name, device, {"heard": heard, "holds": state["holds"], **told})
+            self._stale = True
 
     def _next(self) -> int | None:
-        """Listened µs at which the first device in scope will have been silent for too long."""
-        if self._stale:
-            heard = [
-                state["heard"]
-                for state in (self.memory.get(self.name, fact.device) for fact in self._devices)
-                if state is not None and not state["holds"]
-            ]
-            self._earliest = min(heard) + self._hold_us if heard else None
-            self._stale = False
+        """Listened µs at which, as far as is known, the first device in scope will have been silent for too
+        long; who has an "at" may have been heard later than that.
+        """
+        self._derive()
         return self._earliest
+
+    def _derive(self) -> None:
+        if not self._stale:
+            return
+        known = [self.memory.get(self.name, fact.device) for fact in self._devices]
+        heard = [state["heard"] for state in known if state is not None and not state["holds"]]
+        self._earliest = min(heard) + self._hold_us if heard else None
+        self._complete = all(state is not None for state in known)
+        self._ahead = {subject for subject, state in self.memory.states(self.name).items() if "at" in state}
+        self._stale = False
 
     def _total(self) -> tuple[int, int]:
         total = self.memory.get(self.name, TOTAL)
