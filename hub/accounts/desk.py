@@ -43,7 +43,7 @@ ABSOLUTE_LIMIT: Final = timedelta(days=7)
 """A session ends so long after it was opened, used or not."""
 FACTOR_WITHIN: Final = timedelta(minutes=5)
 """So long does a log-in wait for its second factor."""
-_TOUCH_AFTER: Final = timedelta(minutes=1)
+TOUCH_AFTER: Final = timedelta(minutes=1)
 
 
 class NotLoggedIn(HubError):
@@ -197,7 +197,7 @@ def who_asks(pool: Pool, token: str, now: datetime) -> SessionRow:
         row = find_session(connection, hash_token(token), now)
         if row is None:
             raise NotLoggedIn("log in")
-        if now - row.used_at > _TOUCH_AFTER:
+        if now - row.used_at > TOUCH_AFTER:
             touch_session(connection, row.session_hash, now)
     return row
 

@@ -32,6 +32,7 @@ from hub.api import (
     session,
     sites,
     staffing,
+    tokens,
 )
 from hub.api.console import make_console
 from hub.api.context import Context
@@ -44,6 +45,7 @@ _ROUTERS: Final = (
     own.router,
     factor.router,
     accounts.router,
+    tokens.router,
     sites.router,
     live.router,
     alarms.router,

@@ -26,6 +26,7 @@ from hub.store.account import open_accesses
 from hub.store.database import Connection, await_notices, connect, limit_statements, listen, watched
 from hub.store.journal import CHANNEL, head_id, head_seq, present_id
 from hub.store.site import edge_keys, list_sites
+from hub.store.token import token_accesses
 from hub.store.view import liveness_rows
 
 POLL_S: Final = 1.0
@@ -147,7 +148,8 @@ class Feed:
             self._read_site(connection, site)
         asked = self._audience.session_hashes()
         if asked:
-            accesses, at = open_accesses(connection, list(asked), now), steady_s()
+            hashes, at = list(asked), steady_s()
+            accesses = open_accesses(connection, hashes, now) | token_accesses(connection, hashes, now)
             found = {name: access.sites_where(*FOLLOWING) for name, access in accesses.items()}
             self._audience.call(lambda: self._audience.confirm_sessions(asked, found, at))
         self.answered = steady_s()

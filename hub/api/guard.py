@@ -28,11 +28,13 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, FastAPI, Path, Request, Response
 from pydantic import Field, SecretStr
+from starlette.datastructures import Headers
 
 from adapters.contract.topic import NAME
 from hub.accounts.desk import ABSOLUTE_LIMIT, NotLoggedIn, who_asks
 from hub.accounts.passkey import Party
 from hub.accounts.password import MAX_LENGTH
+from hub.accounts.token import who_comes
 from hub.api.context import Here
 from hub.clock import utc_now
 from hub.domain.error import HubError, NotFound
@@ -74,12 +76,21 @@ _DECLARED: Final[dict[Callable[..., Any], Declared]] = {}
 def token_of(request: Request) -> str:
     """The session's token in the cookie; raises NotLoggedIn."""
     token = request.cookies.get(COOKIE)
-    if not token:
+    if not token or bearer_of(request.headers) is not None:
         raise NotLoggedIn("log in")
     return token
 
 
+def bearer_of(headers: Headers) -> str | None:
+    """The API token that a request carries; with one, no cookie counts."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
 def _session(request: Request, here: Here) -> SessionRow:
+    token = bearer_of(request.headers)
+    if token is not None:
+        return who_comes(here.pool, token, utc_now())
     return who_asks(here.pool, token_of(request), utc_now())
 
 

@@ -231,13 +231,17 @@ def _session_view(here: Context, row: SessionRow) -> SessionView:
         names = site_names(connection, access.sites)
         methods = factors_of(connection, row.account)
     needs = bool(methods) or any(access.may_somewhere(permission) for permission in SECOND_FACTOR)
+    scope = access.scope
     state = "shown" if row.proven else "needed" if needs else "not_needed"
     return SessionView(
         account=row.account,
         name=row.name,
         display_name=row.display_name,
         station=row.station,
-        roles={role: sorted(ROLES[role]) for role in sorted({grant.role for grant in access.grants})},
+        roles={
+            role: sorted(ROLES[role] if scope is None else ROLES[role] & scope)
+            for role in sorted({grant.role for grant in access.grants})
+        },
         sites=[
             SiteAccess(
                 site=each["site"],
