@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, FastAPI, Path, Request, Response
@@ -191,12 +192,12 @@ def declarations(application: FastAPI) -> dict[str, list[Declared]]:
     return found
 
 
-def set_cookie(response: Response, request: Request, token: str) -> None:
+def set_cookie(response: Response, request: Request, token: str, lasts: timedelta = ABSOLUTE_LIMIT) -> None:
     """Hand the session to the browser: out of reach of scripts and of other sites' pages."""
     response.set_cookie(
         COOKIE,
         token,
-        max_age=int(ABSOLUTE_LIMIT.total_seconds()),
+        max_age=int(lasts.total_seconds()),
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,

@@ -142,7 +142,7 @@ def post_session(body: LoginBody, request: Request, response: Response, here: He
 @router.get("/session", operation_id="getSession", dependencies=[signed_in], responses=FAULTS)
 def get_session(here: Here, asker: Asker) -> SessionView:
     """Who one is, and which sites one may see."""
-    return _session_view(here, asker)
+    return session_view(here, asker)
 
 
 @router.delete("/session", operation_id="logOut", dependencies=[signed_in], status_code=204, responses=FAULTS)
@@ -213,7 +213,7 @@ def _enter(
 ) -> SessionView:
     set_cookie(response, request, opened.token)
     if isinstance(opened, OpenedSession):
-        return _session_view(here, opened.row)
+        return session_view(here, opened.row)
     return SessionView(
         account=opened.account,
         name="",
@@ -225,7 +225,8 @@ def _enter(
     )
 
 
-def _session_view(here: Context, row: SessionRow) -> SessionView:
+def session_view(here: Context, row: SessionRow) -> SessionView:
+    """A session as its own client sees it."""
     access = row.access
     with borrow(here.pool, sorted(access.sites)) as connection:
         names = site_names(connection, access.sites)
