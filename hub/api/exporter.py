@@ -18,7 +18,7 @@ import msgspec
 
 from hub.api.sheet import BOM, write_line, write_number, write_readings, write_text, write_time
 from hub.domain.bucket import WIDTHS_S, Bucketing, lay_buckets, parse_zone
-from hub.domain.error import HubError, NotFound
+from hub.domain.error import HubError, NotFound, QueryTooSlow
 from hub.family import die_with_parent
 from hub.store.database import Connection, Row, connect, watched
 from hub.store.extract import Place, limit_export, one_view, page_alarms, page_events
@@ -31,6 +31,8 @@ PAGE_RECORDS: Final = 1_000
 PAGE_BUCKETS: Final = 2_000
 EXIT_STORE: Final = 3
 """The store is away."""
+EXIT_SLOW: Final = 4
+"""A page took longer than it may."""
 _NICE: Final = 10
 READING_COLUMNS: Final = (
     "device",
@@ -83,6 +85,9 @@ def main() -> int:
     except BrokenPipeError:
         os.close(sys.stdout.fileno())  # or the interpreter would flush into the broken pipe at its end
         return 1
+    except QueryTooSlow as error:
+        print(f"export of {order.what} at {order.site}: {error}", file=sys.stderr)
+        return EXIT_SLOW
     except HubError as error:
         print(f"export of {order.what} at {order.site}: {error}", file=sys.stderr)
         return EXIT_STORE if error.retry else 1

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from hub.accounts.desk import TooManyAttempts
 from hub.api.shipment import WAIT_S, TooManyExports
 from hub.api.views import Fault
-from hub.domain.error import HubError, Moved
+from hub.domain.error import HubError, Moved, QueryTooSlow
 
 _FIELD: Final = re.compile(r"^([A-Za-z][\w.-]{0,60}): ")
 _log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ FAULTS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": Fault, "description": "Not logged in"},
     404: {"model": Fault, "description": "There is no such thing, or it is not yours to see"},
     422: {"model": Fault, "description": "Not well formed; `field` says where"},
-    503: {"model": Fault, "description": "The store is away; nothing was changed"},
+    503: {"model": Fault, "description": "The store is away or busy, or it took too long; nothing was changed"},
 }
 ACT_FAULTS: Final[dict[int | str, dict[str, Any]]] = {
     **FAULTS,
@@ -63,15 +63,16 @@ def answer_fault(
     return JSONResponse({**body, **(more or {})}, status_code=status)
 
 
-def _hub_error(_request: Request, error: Exception) -> JSONResponse:
+def _hub_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HubError):
         raise error
     message = str(error) or (type(error).__doc__ or error.code)
     named = _FIELD.match(message) if error.status == 422 else None
     if error.status >= 500 and not error.retry:
         _log.error("%s: %s", error.code, message)
-    if error.retry:
-        message = "the store is away; nothing was changed, try again"
+    elif isinstance(error, QueryTooSlow):
+        _log.warning("%s %s: %s", request.method, request.url.path, message)
+    message = error.told or message
     answer = answer_fault(
         error.status,
         error.code,

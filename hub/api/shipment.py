@@ -15,8 +15,8 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hub.api.exporter import EXIT_STORE, Order
-from hub.domain.error import HubError, StoreUnavailable
+from hub.api.exporter import EXIT_SLOW, EXIT_STORE, Order
+from hub.domain.error import HubError, QueryTooSlow, StoreUnavailable
 from hub.family import PARENT
 
 MOST_AT_ONCE: Final = 2
@@ -60,7 +60,7 @@ class Shipments:
 
     async def begin(self, order: Order) -> Response:
         """An answer that carries the file; its first bytes were made. Raises TooManyExports,
-        StoreUnavailable, ExportFailed.
+        StoreUnavailable, QueryTooSlow, ExportFailed.
         """
         if self.running >= MOST_AT_ONCE:
             raise TooManyExports(f"{MOST_AT_ONCE} exports are running; come again in {WAIT_S} s")
@@ -184,9 +184,11 @@ async def _first_bytes(process: Process) -> bytes:
                 return first
             code = await process.wait()
     except TimeoutError:
-        raise StoreUnavailable(f"the first page of an export took more than {START_S:g} s") from None
+        raise QueryTooSlow(f"the first page of an export took more than {START_S:g} s") from None
     if code == EXIT_STORE:
         raise StoreUnavailable("the export's first page could not be read")
+    if code == EXIT_SLOW:
+        raise QueryTooSlow("the export's first page was broken off")
     raise ExportFailed("the export could not be made; the hub's log says why")
 
 

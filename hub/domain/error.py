@@ -9,6 +9,8 @@ class HubError(Exception):
     retry = False
     status = 500
     code = "hub_error"
+    told = ""
+    """What people are told in place of the message, where that has the database's own words."""
 
 
 class ConfigurationError(HubError):
@@ -54,6 +56,23 @@ class StoreUnavailable(HubError):
     retry = True
     status = 503
     code = "store_unavailable"
+    told = "the store is away; nothing was changed, try again"
+
+
+class QueryTooSlow(StoreUnavailable):
+    """The database is there, but a statement took longer than it may; nothing was changed. The same again
+    takes as long again: ask for less.
+    """
+
+    code = "query_too_slow"
+    told = "that took too long, and was broken off; ask for a shorter span, fewer series or a larger bucket"
+
+
+class StoreBusy(StoreUnavailable):
+    """The database is there, but others held for too long what this needs; nothing was changed, try again."""
+
+    code = "store_busy"
+    told = "others are writing just now; nothing was changed, try again"
 
 
 class DataRefused(HubError):

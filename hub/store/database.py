@@ -21,7 +21,7 @@ from psycopg.abc import RV, PQGen
 from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from hub.domain.error import DataRefused, StoreUnavailable
+from hub.domain.error import DataRefused, QueryTooSlow, StoreBusy, StoreUnavailable
 from hub.store.area import NO_SITE, SETTING, Area, write_area
 
 Connection = psycopg.Connection[TupleRow]
@@ -89,7 +89,7 @@ def _be_patient(connection: Connection, patience_s: float = _PATIENCE_S) -> None
 def limit_statements(connection: Connection) -> Connection:
     """The limits of `open_pool` for a connection of its own (every role's but intake's)."""
     connection.execute(
-        "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '2000', false),"
+        "SELECT set_config('statement_timeout', '2000', false), set_config('lock_timeout', '1900', false),"
         " set_config('idle_in_transaction_session_timeout', '1000', false)"
     )
     _be_patient(connection)
@@ -136,9 +136,9 @@ def _probe_from_server(connection: Connection) -> None:
 
 
 def open_pool(dsn: str, *, application: str, size: int) -> Pool:
-    """A pool for people's requests: a statement may take 2 s, a lock 2 s, idling inside a
-    transaction 1 s, so that nobody can hold a school's alarms up. Opens in the background: a
-    database that is away does not keep the program from starting. `borrow` takes from it.
+    """A pool for people's requests: a statement may take 2 s, a lock a little less (so that who waits for
+    others is told so), idling inside a transaction 1 s, so that nobody can hold a school's alarms up. Opens
+    in the background: a database that is away does not keep the program from starting. `borrow` takes from it.
     """
     return ConnectionPool(
         dsn,
@@ -155,7 +155,7 @@ def open_pool(dsn: str, *, application: str, size: int) -> Pool:
             "autocommit": True,
             "application_name": application,
             "options": (
-                "-c timezone=UTC -c statement_timeout=2000 -c lock_timeout=2000"
+                "-c timezone=UTC -c statement_timeout=2000 -c lock_timeout=1900"
                 " -c idle_in_transaction_session_timeout=1000"
             ),
             **_KEEPALIVE,
@@ -302,7 +302,6 @@ _AWAY = (
     psycopg.InterfaceError,
     PoolTimeout,
     psycopg.errors.AdminShutdown,
-    psycopg.errors.QueryCanceled,
 )
 
 
@@ -316,14 +315,19 @@ _REFUSED = (
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """What says "not now" (connection lost, disk full, time-out, lock) becomes StoreUnavailable;
-    what says "your data is wrong" passes: it is poison, and its caller isolates it. It is built
-    into `transaction`, `savepoint` and `borrow`; a loop over single statements is `watched`.
+    """What says "not now" (connection lost, disk full, time-out, lock) becomes StoreUnavailable, or that one
+    of its kinds which says what it was; what says "your data is wrong" passes: it is poison, and its caller
+    isolates it. It is built into `transaction`, `savepoint` and `borrow`; a loop over single statements is
+    `watched`.
     """
     try:
         yield
     except psycopg.errors.ProgramLimitExceeded:
         raise
+    except psycopg.errors.QueryCanceled as error:
+        raise QueryTooSlow(str(error).strip()) from error
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+        raise StoreBusy(str(error).strip()) from error
     except _AWAY as error:
         raise StoreUnavailable(
             f"the database did not answer: {str(error).strip() or type(error).__name__}"

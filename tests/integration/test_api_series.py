@@ -274,3 +274,22 @@ def test_two_thousand_points_come_in_one_call(client: httpx2.Client, connection:
     # 50 ms is the aim on a quiet machine; what is proved here is that no query runs per point.
     assert min(took) < 0.5, took
     print(f"2000 newest values: {min(took) * 1e3:.0f} ms")
+
+
+def test_a_query_that_takes_too_long_is_told_from_a_store_that_is_away(
+    connection: Connection, client: httpx2.Client
+) -> None:
+    """Trying again is no cure for the one, asking for less none for the other."""
+    connection.execute("ALTER TABLE latest RENAME TO slow")
+    connection.execute("CREATE VIEW latest AS SELECT slow.* FROM slow, pg_sleep(3) AS nap")
+    answer = client.get(f"{AT}/latest")
+    assert (answer.status_code, answer.json()["code"]) == (503, "query_too_slow")
+    assert "shorter span" in answer.json()["message"] and "away" not in answer.json()["message"]
+
+
+def test_what_others_hold_for_too_long_is_busy(connection: Connection, client: httpx2.Client) -> None:
+    with connection.transaction():
+        connection.execute("LOCK TABLE latest IN ACCESS EXCLUSIVE MODE")
+        answer = client.get(f"{AT}/latest")
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_busy")
+    assert "try again" in answer.json()["message"] and "away" not in answer.json()["message"]
