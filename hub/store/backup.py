@@ -10,10 +10,9 @@ identity: a restored database is another `store`, and every edge that hears so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +20,8 @@ from psycopg import sql
 
 from hub.domain.error import HubError
 from hub.store.archive import Content, check_archive, read_tables, write_archive
-from hub.store.database import Connection, connect, fetch_all, reading, site_turn, transaction, watched
+from hub.store.catalogue import columns_of, copy_out, list_columns, sequences_of, tables_in_order
+from hub.store.database import Connection, connect, reading, site_turn, transaction, watched
 from hub.store.journal import append_journal
 from hub.store.migration import (
     SchemaMismatch,
@@ -72,7 +72,7 @@ def back_up(dsn: str, file: Path, *, at: datetime, software: str) -> Backup:
             with write_archive(file, header) as archive:
                 for table in header["tables"]:
                     contents[table] = archive.add_table(
-                        table, _copy_out(connection, table, header["tables"][table])
+                        table, copy_out(connection, table, header["tables"][table])
                     )
         with watched(connection):
             if connection.execute("SELECT to_regclass('store')").fetchone() == (None,):
@@ -121,70 +121,14 @@ def _describe(connection: Connection, at: datetime, software: str) -> dict[str, 
         "layout": layout,
         "schema": max(applied),
         "migrations": applied,
-        "tables": {table: _columns(connection, table) for table in _tables(connection)},
+        "tables": {table: columns_of(connection, table) for table in tables_in_order(connection, LEFT_OUT)},
         "days": {table: [day.isoformat() for day in held_days(connection, layout, table)] for table in TABLES},
         "rollup_days": {
             bucket_s: [day_of(name).isoformat() for name in named_partitions(connection, f"rollup_{bucket_s}")]
             for bucket_s in LEVELS
         },
-        "sequences": _sequences(connection),
+        "sequences": sequences_of(connection),
     }
-
-
-def _tables(connection: Connection) -> list[str]:
-    """What is to be kept, what others refer to first."""
-    names = {
-        row["name"]
-        for row in fetch_all(
-            connection,
-            "SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace"
-            " AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
-            " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')",
-        )
-    } - LEFT_OUT
-    leaving = {name for table in TABLES for name in named_partitions(connection, table)}
-    leaving |= {name for level in LEVELS for name in named_partitions(connection, f"rollup_{level}")}
-    graph: dict[str, set[str]] = {name: set() for name in sorted(names - leaving)}
-    for row in fetch_all(
-        connection,
-        "SELECT a.relname AS child, b.relname AS parent FROM pg_constraint f"
-        " JOIN pg_class a ON a.oid = f.conrelid JOIN pg_class b ON b.oid = f.confrelid WHERE f.contype = 'f'",
-    ):
-        if row["child"] in graph and row["parent"] in graph and row["child"] != row["parent"]:
-            graph[row["child"]].add(row["parent"])
-    return list(TopologicalSorter(graph).static_order())
-
-
-def _columns(connection: Connection, table: str) -> list[str]:
-    rows = connection.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident(%s)) AND attnum > 0"
-        " AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
-        (table,),
-    )
-    return [str(row[0]) for row in rows]
-
-
-def _sequences(connection: Connection) -> list[dict[str, Any]]:
-    """Where the numbers that PostgreSQL gives stand: they go on from there, even where the last row is gone."""
-    found = []
-    for row in fetch_all(
-        connection,
-        "SELECT c.relname AS table, a.attname AS column,"
-        " pg_get_serial_sequence(quote_ident(c.relname), a.attname) AS sequence FROM pg_attribute a"
-        " JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = 'public'::regnamespace"
-        " AND a.attidentity <> '' AND NOT c.relispartition ORDER BY 1, 2",
-    ):
-        last = connection.execute("SELECT pg_sequence_last_value(%s::regclass)", (row["sequence"],)).fetchone()
-        found.append({"table": row["table"], "column": row["column"], "last": last[0] if last else None})
-    return found
-
-
-def _copy_out(
-    connection: Connection, table: str, columns: list[str]
-) -> Iterator[bytes | bytearray | memoryview]:
-    query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(_list(columns), sql.Identifier(table))
-    with connection.cursor() as cursor, cursor.copy(query) as copy:
-        yield from copy
 
 
 def _check_schema(header: Mapping[str, Any], file: Path) -> None:
@@ -228,7 +172,7 @@ def _fill(connection: Connection, header: Mapping[str, Any], file: Path) -> None
     at_hand = next(pieces, None)
     while at_hand is not None:
         table = at_hand[0]
-        query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), _list(tables[table]))
+        query = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), list_columns(tables[table]))
         with connection.cursor() as cursor, cursor.copy(query) as copy:
             while at_hand is not None and at_hand[0] == table:
                 copy.write(at_hand[1])
@@ -259,7 +203,3 @@ def _backup(header: Mapping[str, Any], contents: Mapping[str, Content]) -> Backu
         software=header["software"],
         contents=contents,
     )
-
-
-def _list(columns: list[str]) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Identifier, columns))

@@ -136,7 +136,7 @@ def test_a_backup_is_one_moment_of_a_database_that_goes_on(
                     written.set()
 
     # Slow enough that much is written between the first table and the last.
-    real = module._copy_out
+    real = module.copy_out
 
     def slowly(
         connection: Connection, table: str, columns: list[str]
@@ -146,7 +146,7 @@ def test_a_backup_is_one_moment_of_a_database_that_goes_on(
         assert count(connection, "SELECT count(*) FROM journal") == before
         yield from real(connection, table, columns)
 
-    monkeypatch.setattr(module, "_copy_out", slowly)
+    monkeypatch.setattr(module, "copy_out", slowly)
     writer = threading.Thread(target=write)
     writer.start()
     try:
@@ -185,7 +185,7 @@ def test_a_backup_that_fails_leaves_no_file(
         yield b"a\n"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_copy_out", fail)
+    monkeypatch.setattr(module, "copy_out", fail)
     with pytest.raises(OSError, match="No space"):
         copy(database, tmp_path / "b.tar")
     assert list(tmp_path.iterdir()) == []
