@@ -10,6 +10,8 @@ import hashlib
 import hmac
 import struct
 import zlib
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -24,6 +26,7 @@ from adapters.contract.error import (
 from adapters.contract.message import (
     MAX_EVENT_BYTES,
     MAX_ITEM_BYTES,
+    Attribute,
     Direction,
     EventItem,
     Header,
@@ -45,6 +48,7 @@ _PACKED_FROM: Final = 512
 _MAGIC: Final = b"SF"
 _FIXED: Final = struct.Struct(">2sBBBBHQQIBB")
 _MAC_BYTES: Final = 32
+_MOST_NAME: Final = 63
 
 _T = TypeVar("_T")
 _item_decoder: Final[msgspec.msgpack.Decoder[Item]] = msgspec.msgpack.Decoder(Item)
@@ -187,7 +191,7 @@ def decode_item(data: bytes) -> Item:
         item = _item_decoder.decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ValueError) as error:
         raise MalformedItem(str(error)) from None
-    if b"\0" in data and _has_nul(item):
+    if b"\0" in data and _has_nul(item):  # a number may hold the byte as well
         raise MalformedItem("a text holds U+0000, which no store can keep")
     if isinstance(item, EventItem):
         if len(data) > MAX_EVENT_BYTES:
@@ -198,32 +202,37 @@ def decode_item(data: bytes) -> Item:
                 raise MalformedItem(f"kind: {event.kind!r} is not in the vocabulary")
             if kind.condition != (event.active is not None):
                 raise MalformedItem(f"active: {event.active!r} does not fit {event.kind}")
-            if not NAME.fullmatch(event.device):
+            if len(event.device) > _MOST_NAME or not _is_name(event.device):
                 raise MalformedItem(f"device: {event.device[:80]!r} is not a name")
     return item
 
 
 def _has_nul(item: Item) -> bool:
     if isinstance(item, EventItem):
-        texts = [
-            text
+        # Name and kind are held against what is allowed there; most events have no further texts.
+        return any(
+            "\0" in event.identity
+            or "\0" in event.address
+            or (event.attributes and _any_nul([*event.attributes, *event.attributes.values()]))
             for event in item.events
-            for text in (
-                event.device,
-                event.address,
-                event.identity,
-                *event.attributes,
-                *event.attributes.values(),
-            )
-        ]
-        for reflex in item.reflexes:
-            texts += [reflex.rule, reflex.device, reflex.address, *reflex.evidence]
-            texts += [*reflex.parameters, *reflex.parameters.values()]
-    elif isinstance(item, ReadingsItem):
-        texts = [text for series in item.series for text in series]
-    else:
-        texts = [item.command, item.state, item.detail]
+        ) or any(
+            _any_nul([reflex.rule, reflex.device, reflex.address, *reflex.evidence])
+            or _any_nul([*reflex.parameters, *reflex.parameters.values()])
+            for reflex in item.reflexes
+        )
+    if isinstance(item, ReadingsItem):
+        return any(_any_nul(series) for series in item.series)
+    return _any_nul((item.command, item.state, item.detail))
+
+
+def _any_nul(texts: Iterable[Attribute]) -> bool:
     return any(isinstance(text, str) and "\0" in text for text in texts)
+
+
+@lru_cache(maxsize=20_000)
+def _is_name(text: str) -> bool:
+    """The same few thousand devices speak again and again; what is too long for a name is not asked here."""
+    return NAME.fullmatch(text) is not None
 
 
 def _mac(key: bytes, head: bytes, payload: bytes) -> bytes:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from adapters.contract.vocabulary import Priority, Quality
 from hub.domain.command import Precedence
 
@@ -14,9 +16,11 @@ Text = Mapping[str, str]
 """A text for people by language: {"zh": …, "en": …}."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventInput:
-    """An event as it was stored. `id` is edge/epoch/lane/sequence/index; times are aware UTC."""
+class EventInput(msgspec.Struct, frozen=True):
+    """An event as it was stored. `id` is edge/epoch/lane/sequence/index; times are aware UTC.
+
+    A struct, as everything that there is one of for each event of a backlog: made in a tenth of the time.
+    """
 
     id: str
     device: str
@@ -27,7 +31,7 @@ class EventInput:
     observed_at: datetime
     recorded_at: datetime
     late: bool
-    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | float | bool] = {}
 
 
 @dataclass(frozen=True, slots=True)

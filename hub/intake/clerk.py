@@ -207,10 +207,10 @@ class Clerk:
     def _fill(self, parcel: Parcel, held: HeldSite, run: Run, step: Step) -> None:
         """Put a run into a parcel, behind what is stored of it already."""
         if run.items:
+            now = parcel.recorded_at - held.ahead
+            offset, waited_ms = self._offset(run), run.waited_ms(now)
             for raw in run.items[step.skip :]:
-                take_item(
-                    parcel, held.series, self._origin(run, raw, parcel.recorded_at - held.ahead), raw.data
-                )
+                take_item(parcel, held.series, _origin(run, raw, waited_ms, offset), raw.data)
         else:
             take_whole(parcel, run, step)
         self._advance(parcel, run, step)
@@ -239,8 +239,9 @@ class Clerk:
         with transaction(self.connection):
             site_turn(self.connection, site)
             outcome.retries += [(site, number) for number in self._consume(site)]
+            offset, waited_ms = self._offset(run), run.waited_ms(now)
             for raw in run.items[step.skip :]:
-                self._take_one(begin, self._origin(run, raw, now), raw, site)
+                self._take_one(begin, _origin(run, raw, waited_ms, offset), raw, site)
             if not run.items:
                 self._by_ways(site, [Way(build_whole), Way(build_whole, fed=False, error=_FAILED)])
             held = self.sites[site]
@@ -355,13 +356,20 @@ class Clerk:
             self._by_ways(site, [Way(lambda held: _broken(held, passed), fed=False, error=repr(passed)[:500])])
         return retries
 
-    def _origin(self, run: Run, raw: RawItem, now: datetime) -> Origin:
+    def _offset(self, run: Run) -> int:
+        """By how much the edge's clock was ahead of ours at sending, in µs."""
         offset = offset_at(self._sights(run.sender), run.sight)
         ahead = self.sites[run.sender.site].ahead
         if ahead > STEP:
             # Edges are measured by the clock, but what they say is ordered by what the site has recorded.
             offset -= ahead // timedelta(microseconds=1)
-        return Origin(run.sender.edge, run.epoch, run.lane, raw.sequence, run.age_ms(raw, now), offset)
+        return offset
+
+
+def _origin(run: Run, raw: RawItem, waited_ms: int, offset_us: int) -> Origin:
+    # An unknown age (negative) stays unknown.
+    age_ms = raw.age_ms if raw.age_ms < 0 else raw.age_ms + waited_ms
+    return Origin(run.sender.edge, run.epoch, run.lane, raw.sequence, age_ms, offset_us)
 
 
 def _broken(held: HeldSite, error: Exception | None) -> Parcel:

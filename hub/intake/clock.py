@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ _LEAST: Final = microseconds(datetime(1, 1, 2, tzinfo=UTC))
 _MOST: Final = microseconds(datetime(9999, 12, 30, tzinfo=UTC))
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeTime:
+class EdgeTime(NamedTuple):
     """When the edge took an item in. `shift` is what has to be added to times of the edge's own
     clock; `uncertain` where nobody can say.
     """
@@ -35,8 +34,7 @@ class EdgeTime:
     uncertain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class EventTime:
+class EventTime(NamedTuple):
     """The time used, and whether the device's word was set aside (`drift` None: it gave none to judge)."""
 
     observed_at: int

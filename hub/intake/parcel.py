@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.domain.command import ReflexDone
 from hub.domain.judgement import Input
+from hub.domain.moment import microseconds
 from hub.store.cursor import LaneKey, TombstoneRow
 from hub.store.event import EventRow
 from hub.store.quarantine import QuarantineRow
@@ -76,7 +77,11 @@ class Parcel:
     (negative: ahead), 0 where all of it could be believed."""
     refs: list[tuple[str, int, int, int, int]] = field(default_factory=list)
     """(edge, epoch, lane, first, count) of the runs inside, for the history."""
+    recorded_us: int = field(init=False)
     _notices: dict[tuple[object, ...], Notice] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.recorded_us = microseconds(self.recorded_at)
 
     def note(self, notice: Notice) -> None:
         """Add a supervision event; the same one twice is told once, with its count. Two lanes or epochs of an

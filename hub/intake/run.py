@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from adapters.contract.codec import decode_items, decode_payload
 from adapters.contract.error import WireError
@@ -15,8 +16,7 @@ from hub.intake.clock import ClockSight
 from hub.intake.gate import Message
 
 
-@dataclass(frozen=True, slots=True)
-class RawItem:
+class RawItem(NamedTuple):
     """An item as it came, with its place in the lane."""
 
     sequence: int
@@ -62,14 +62,9 @@ class Run:
         """What it shows of the edge's clock."""
         return ClockSight(self.offset_us, self.uptime_ms, microseconds(self.arrived_at))
 
-    def age_ms(self, item: RawItem, now: datetime) -> int:
-        """How old an item is when it is taken: its age at sending and the time it has waited here since.
-
-        An unknown age (negative) stays unknown.
-        """
-        if item.age_ms < 0:
-            return item.age_ms
-        return item.age_ms + max(0, (now - self.arrived_at) // timedelta(milliseconds=1))
+    def waited_ms(self, now: datetime) -> int:
+        """How long it has waited here: its items are so much older than they were at sending."""
+        return max(0, (now - self.arrived_at) // timedelta(milliseconds=1))
 
     def split(self, most: int) -> tuple[Run, Run | None]:
         """The first `most` items, and the rest."""

@@ -9,9 +9,11 @@ came of it the site's turn is taken.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from adapters.contract.vocabulary import KINDS, Quality
 from hub.commands.desk import apply_result, record_reflex

@@ -7,10 +7,9 @@ caller can hold it whole; inside an item, single events and readings of a wrong 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -62,8 +61,7 @@ class OutsideOpenRange(WireError):
     code = "outside_open_range"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where an item came from. `ordinal` is added to the index of its events (a retried part)."""
 
     edge: str
@@ -141,7 +139,7 @@ def _take_events(parcel: Parcel, book: SeriesBook, origin: Origin, item: EventIt
 
 def _take_reflexes(parcel: Parcel, model: SiteModel, origin: Origin, item: EventItem) -> None:
     """What the edge does because of these events; one that cannot be is held alone, the events are taken."""
-    at = _edge_time(parcel.recorded_at, origin, item.events[0].edge_at).at if item.events else None
+    at = _edge_time(parcel, origin, item.events[0].edge_at).at if item.events else None
     for reflex in item.reflexes:
         fault = check_address(model, origin.edge, reflex.device, reflex.address)
         error: WireError | None = Misaddressed(fault) if fault else None
@@ -191,11 +189,12 @@ def find_reflex_fault(edge: str, reflex: Reflex) -> str:
 
 def _take_event(parcel: Parcel, book: SeriesBook, origin: Origin, index: int, event: Event) -> None:
     model = book.model
-    edge = _edge_time(parcel.recorded_at, origin, event.edge_at)
+    edge = _edge_time(parcel, origin, event.edge_at)
     time = event_time(event.observed_at, event.replayed, edge)
     if time.drift is not None:
         parcel.note_drift(event.device, edge.at - (event.observed_at or 0) if time.drift else 0)
     known = event.device in model.devices
+    edge_at = moment(edge.at)
     taken = EventInput(
         id=origin.id_of(index),
         # Where the edge speaks of itself (hub.lost, …) it is the subject that the hub speaks of, too.
@@ -204,7 +203,7 @@ def _take_event(parcel: Parcel, book: SeriesBook, origin: Origin, index: int, ev
         zone=model.zone_of(event.device, event.address),
         kind=event.kind,
         active=event.active,
-        observed_at=moment(time.observed_at),
+        observed_at=edge_at if time.observed_at == edge.at else moment(time.observed_at),
         recorded_at=parcel.recorded_at,
         late=is_late(origin.age_ms),
         attributes=_attributes(event, book.secret),
@@ -218,7 +217,7 @@ def _take_event(parcel: Parcel, book: SeriesBook, origin: Origin, index: int, ev
         EventRow(
             input=taken,
             device_at=moment_or_none(event.observed_at),
-            edge_at=moment(edge.at),
+            edge_at=edge_at,
             edge=origin.edge,
             epoch=origin.epoch,
             lane=int(origin.lane),
@@ -241,7 +240,7 @@ def _take_readings(parcel: Parcel, book: SeriesBook, origin: Origin, item: Readi
         return
     series = book.find(origin.edge, item.series, parcel)
     numbers = np.array([each.number for each in series], np.int32)[columns.index]
-    edge = _edge_time(parcel.recorded_at, origin, item.edge_at)
+    edge = _edge_time(parcel, origin, item.edge_at)
     times = reading_times(columns.observed_at, edge, replayed=item.replayed)
     begin, end = (microseconds(bound) for bound in open_range(parcel.recorded_at))
     addressed = numbers != REFUSED
@@ -364,12 +363,12 @@ def _take_result(parcel: Parcel, origin: Origin, item: ResultItem) -> None:
     parcel.results.append(Result(item.command, item.state, item.detail[:1000], origin.edge))
 
 
-def _edge_time(recorded_at: datetime, origin: Origin, edge_at: int) -> EdgeTime:
-    return edge_time(edge_at, origin.age_ms, microseconds(recorded_at), origin.offset_us)
+def _edge_time(parcel: Parcel, origin: Origin, edge_at: int) -> EdgeTime:
+    return edge_time(edge_at, origin.age_ms, parcel.recorded_us, origin.offset_us)
 
 
 def _attributes(event: Event, secret: bytes) -> dict[str, str | int | float | bool]:
-    kept = {name: _storable(value) for name, value in event.attributes.items()}
+    kept = {name: _storable(value) for name, value in event.attributes.items()} if event.attributes else {}
     if HOLDER in kept:
         kept[HOLDER] = make_pseudonym(secret, str(kept[HOLDER]))
     if event.replayed:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.domain.judgement import Checkpoint
+from hub.store.column import documents, numbers, texts
 from hub.store.database import Connection, fetch_all
-from hub.store.journal import jsonb
+from hub.store.journal import write_json
 
 
 def load_checkpoints(connection: Connection, site: str) -> list[Checkpoint]:
@@ -35,16 +36,15 @@ def save_checkpoints(connection: Connection, site: str, checkpoints: Sequence[Ch
         connection.execute(
             "INSERT INTO checkpoint (site, rule, subject, position, state)"
             " SELECT %s, k.rule, k.subject, k.position, k.state"
-            " FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::jsonb[])"
-            " AS k (rule, subject, position, state)"
+            " FROM unnest(%s, %s, %s, %s) AS k (rule, subject, position, state)"
             " ON CONFLICT (site, rule, subject) DO UPDATE"
             " SET position = EXCLUDED.position, state = EXCLUDED.state",
             (
                 site,
-                [each.rule for each in kept],
-                [each.subject for each in kept],
-                [each.position for each in kept],
-                [jsonb(each.state) for each in kept],
+                texts(each.rule for each in kept),
+                texts(each.subject for each in kept),
+                numbers(each.position for each in kept),
+                documents(write_json(each.state) for each in kept),
             ),
         )
 

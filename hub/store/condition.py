@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub.store.column import flags, moments, texts
 from hub.store.database import Connection
 
 ConditionKey = tuple[str, str, str]
@@ -37,19 +38,18 @@ def save_conditions(connection: Connection, site: str, changes: Mapping[Conditio
     states = [changes[key] for key in keys]
     connection.execute(
         "INSERT INTO condition (site, device, address, kind, active, observed_at, recorded_at, event)"
-        " SELECT %s, d, a, k, v, o, r, e FROM unnest(%s::text[], %s::text[], %s::text[], %s::boolean[],"
-        " %s::timestamptz[], %s::timestamptz[], %s::text[]) AS t(d, a, k, v, o, r, e)"
+        " SELECT %s, d, a, k, v, o, r, e FROM unnest(%s, %s, %s, %s, %s, %s, %s) AS t(d, a, k, v, o, r, e)"
         " ON CONFLICT (site, device, address, kind) DO UPDATE SET active = EXCLUDED.active,"
         " observed_at = EXCLUDED.observed_at, recorded_at = EXCLUDED.recorded_at, event = EXCLUDED.event"
         " WHERE condition.observed_at <= EXCLUDED.observed_at",
         (
             site,
-            [key[0] for key in keys],
-            [key[1] for key in keys],
-            [key[2] for key in keys],
-            [state.active for state in states],
-            [state.observed_at for state in states],
-            [state.recorded_at for state in states],
-            [state.event for state in states],
+            texts(key[0] for key in keys),
+            texts(key[1] for key in keys),
+            texts(key[2] for key in keys),
+            flags(state.active for state in states),
+            moments(state.observed_at for state in states),
+            moments(state.recorded_at for state in states),
+            texts(state.event for state in states),
         ),
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from hub.domain.chain import GENESIS, canonical, hash_row
+from hub.store.column import blobs, documents, moments, numbers, texts
 from hub.store.database import Connection, Row, fetch_all
 
 CHANNEL = "journal"
@@ -48,26 +49,26 @@ def append_lines(connection: Connection, site: str, lines: Sequence[JournalLine]
     """
     head = connection.execute("SELECT seq, hash FROM journal_head WHERE site = %s", (site,)).fetchone()
     seq, link = (int(head[0]), bytes(head[1])) if head else (0, GENESIS)
-    rows = []
-    for line in lines:
-        seq, at, text, before = seq + 1, line.at.astimezone(UTC), canonical(line.body), link
-        link = hash_row(before, site, seq, at, line.actor, line.subject, line.kind, text)
-        rows.append((site, seq, at, line.actor, line.subject, line.kind, text, before, link))
-    if len(rows) == 1:
-        connection.execute(
-            "INSERT INTO journal (site, seq, at, actor, subject, kind, body, prev_hash, hash)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s)",
-            rows[0],
-        )
-    else:
-        with (
-            connection.cursor() as cursor,
-            cursor.copy(
-                "COPY journal (site, seq, at, actor, subject, kind, body, prev_hash, hash) FROM STDIN"
-            ) as copy,
-        ):
-            for row in rows:
-                copy.write_row(row)
+    bodies, links = [canonical(line.body) for line in lines], [link]
+    for line, body in zip(lines, bodies, strict=True):
+        seq += 1
+        link = hash_row(link, site, seq, line.at, line.actor, line.subject, line.kind, body)
+        links.append(link)
+    connection.execute(
+        "INSERT INTO journal (site, seq, at, actor, subject, kind, body, prev_hash, hash)"
+        " SELECT %s, n.* FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s) AS n",
+        (
+            site,
+            numbers(range(seq - len(lines) + 1, seq + 1)),
+            moments(line.at for line in lines),
+            texts(line.actor for line in lines),
+            texts(line.subject for line in lines),
+            texts(line.kind for line in lines),
+            documents(bodies),
+            blobs(links[:-1]),
+            blobs(links[1:]),
+        ),
+    )
     connection.execute(
         "WITH moved AS (INSERT INTO journal_head (site, seq, hash) VALUES (%s, %s, %s)"
         " ON CONFLICT (site) DO UPDATE SET seq = EXCLUDED.seq, hash = EXCLUDED.hash RETURNING site)"
@@ -132,4 +133,9 @@ def head_id(connection: Connection, site: str) -> tuple[int, str]:
 
 def jsonb(value: Any) -> Jsonb:
     """A value for a jsonb column, in the canonical form."""
-    return Jsonb(value, dumps=lambda thing: json.dumps(thing, ensure_ascii=False, default=str))
+    return Jsonb(value, dumps=write_json)
+
+
+def write_json(value: Any) -> str:
+    """A value as JSON; times as PostgreSQL and Python write them."""
+    return json.dumps(value, ensure_ascii=False, default=str)
