@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, PlainValidator, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, model_validator
 
 from hub.document import StrictModel, fault, fill_placeholders, parse_document, read_document
 from hub.domain.error import ConfigurationError
@@ -29,6 +30,16 @@ def _conninfo(value: str) -> str:
     if not (value.startswith(("postgresql://", "postgres://")) or "=" in value):
         raise ValueError("is no connection; write postgresql://user@host:port/name")
     return value
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        network = ipaddress.ip_network(str(value))
+    except ValueError as error:
+        raise ValueError(f"is no network ({error}); write 10.0.0.7 or 10.0.0.0/24") from None
+    if network.prefixlen < (8 if network.version == 4 else 32):
+        raise ValueError("is nearly everybody, who could then choose his address; name your proxies alone")
+    return network
 
 
 class ClientTls(StrictModel):
@@ -73,6 +84,10 @@ class HttpSettings(StrictModel):
     name: str | None = Field(default=None, min_length=1)
     """What edges and browsers call the hub, where it is not `host`."""
     tls: ServerTls | None = None
+    proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = ()
+    """The reverse proxies that stand before the hub: addresses or networks; from these alone is believed what
+    X-Forwarded-For and X-Forwarded-Proto say.
+    """
 
     @property
     def url(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,7 +153,9 @@ class RunningApi:
 
 
 @contextmanager
-def run_api_here(database: str, folder: Path, broker_port: int | None = None) -> Iterator[RunningApi]:
+def run_api_here(
+    database: str, folder: Path, broker_port: int | None = None, proxies: Sequence[str] = ()
+) -> Iterator[RunningApi]:
     """Serve from this process until the end of the block."""
     connection = connect(database, application="test")
     token = make_setup_token(connection, utc_now())
@@ -161,7 +163,7 @@ def run_api_here(database: str, folder: Path, broker_port: int | None = None) ->
     settings = HubSettings(
         database=database,
         broker=BrokerSettings(host=LOOPBACK, port=broker_port or reserve_port()),
-        http=HttpSettings(port=reserve_port()),
+        http=HttpSettings.model_validate({"port": reserve_port(), "proxies": tuple(proxies)}),
         sites=(folder / "site.yaml",),
         profiles=folder,
         rules=ROOT / "config" / "rules",

@@ -1,6 +1,7 @@
 """How long the next log-in attempt has to wait: the delay grows with each failure, per account and per address.
 
-Existing sessions never come here, so that nobody can lock the security room out of its own screen.
+Existing sessions never come here, and a browser that logged in before as this account has a budget of its own:
+so nobody can lock the security room out of its own screen.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Patience:
 
 # An account's limit stays low: a stranger who keeps failing on purpose delays its owner by no more.
 ACCOUNT: Final = Patience(free=4, limit_s=30.0)
+# A browser that logged in as this account before: its own, so that no stranger can spend it.
+BROWSER: Final = Patience(free=6, limit_s=30.0)
 # Who comes to the second factor knows the password: here a million codes stand between him and the account.
 FACTOR: Final = Patience(free=5, limit_s=300.0)
 # Many people may sit behind one address, so it has more to spare, and then waits longer.
@@ -45,8 +48,8 @@ class Failures:
 
 
 def patience_of(key: str) -> Patience:
-    """The patience for `account:…`, `factor:…` or `address:…`."""
-    return {"account": ACCOUNT, "factor": FACTOR}.get(key.partition(":")[0], ADDRESS)
+    """The patience for `account:…`, `browser:…`, `factor:…` or `address:…`."""
+    return {"account": ACCOUNT, "browser": BROWSER, "factor": FACTOR}.get(key.partition(":")[0], ADDRESS)
 
 
 def wait_s(known: Mapping[str, Failures], now: datetime) -> float:

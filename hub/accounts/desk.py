@@ -35,6 +35,7 @@ from hub.store.account import (
     use_setup_token,
 )
 from hub.store.area import EVERY_SITE, NO_SITE
+from hub.store.browser import is_known_browser, remember_browser
 from hub.store.database import Connection, Pool, borrow, site_turn, transaction
 from hub.store.factor import factors_of, prove_session
 from hub.store.site import list_sites
@@ -104,6 +105,8 @@ class Place:
 
     address: str
     station: str
+    browser: str = ""
+    """What the browser was given to be known again by; it opens nothing."""
 
 
 def make_setup_token(connection: Connection, at: datetime, *, only_first: bool = False) -> str | None:
@@ -162,14 +165,16 @@ def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) ->
     """Open a session, or say which second factor is to come. Raises WrongPassword, TooManyAttempts."""
     account_key, address_key = f"account:{name.lower()[:100]}", f"address:{place.address}"
     with borrow(pool, NO_SITE) as connection:
-        count_attempt(connection, [account_key, address_key], now)
         account = find_account(connection, name)
+        own = _own_key(connection, account["account"], place) if account else None
+        # A browser that logged in before has its own budget: what strangers spend is not the security room's.
+        count_attempt(connection, [account_key, address_key] if own is None else [own], now)
     # No connection is held while the hash is computed.
     fits, renewed = verify_password(password[:MAX_LENGTH], account["password_hash"] if account else None)
     if not fits or account is None:
         raise WrongPassword("name and password do not fit together")
     with recording(pool, account["account"], now) as record:
-        forgive(record.connection, account_key, address_key)
+        forgive(record.connection, own or account_key, "" if own else address_key)
         if renewed:
             save_password_hash(record.connection, account["account"], renewed)
         methods = factors_of(record.connection, account["account"])
@@ -209,6 +214,20 @@ def log_out(pool: Pool, session: SessionRow, now: datetime) -> None:
             record.write(session.account, session.account, "session.closed", {"station": session.station})
 
 
+def factor_key(connection: Connection, account: str, place: Place) -> str:
+    """Under which attempts at the second factor are counted."""
+    own = _own_key(connection, account, place)
+    return f"factor:{account}" if own is None else f"factor:{own}"
+
+
+def _own_key(connection: Connection, account: str, place: Place) -> str | None:
+    """The key of a browser that logged in as this account before."""
+    known = hash_token(place.browser)
+    if not place.browser or not is_known_browser(connection, account, known):
+        return None
+    return f"browser:{account}:{known.hex()[:32]}"
+
+
 def open_session(record: Record, account: str, place: Place, *, factor: str | None = None) -> OpenedSession:
     """A fresh session, journaled; `factor`: the second one that was shown for it."""
     token = secrets.token_urlsafe(32)
@@ -222,6 +241,8 @@ def open_session(record: Record, account: str, place: Place, *, factor: str | No
         at=record.at,
         expires_at=record.at + ABSOLUTE_LIMIT,
     )
+    if place.browser:
+        remember_browser(record.connection, account, hash_token(place.browser), record.at)
     body = {"station": place.station, "address": place.address}
     if factor is not None:
         prove_session(record.connection, shown, record.at)

@@ -8,11 +8,11 @@ enrolled shows it later in its own place.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from hub.accounts.desk import NotLoggedIn, OpenedSession, Place, count_attempt, open_session
+from hub.accounts.desk import NotLoggedIn, OpenedSession, Place, count_attempt, factor_key, open_session
 from hub.accounts.invitation import hash_token
 from hub.accounts.own import prove_own_password
 from hub.accounts.record import Record, recording
@@ -187,7 +187,7 @@ def show_factor(
     """Open the real session in place of one that waits; prove one that is open. `check` raises WrongCode."""
     with borrow(pool, NO_SITE) as connection:
         session = waiting_session(connection, token, now)
-        key = f"factor:{session.account}"
+        key = factor_key(connection, session.account, place)
         count_attempt(connection, [key], now)
     with recording(pool, session.account, now) as record:
         check(record.connection, session)
@@ -201,7 +201,7 @@ def show_factor(
             return OpenedSession(token, find_session(record.connection, session.session_hash, now) or present)
         if not end_session(record.connection, session.session_hash, now):
             raise NotLoggedIn("the log-in took too long; begin anew")
-        return open_session(record, session.account, Place(place.address, session.station), factor=factor)
+        return open_session(record, session.account, replace(place, station=session.station), factor=factor)
 
 
 def waiting_session(connection: Connection, token: str, now: datetime) -> SessionRow:

@@ -94,5 +94,5 @@ def make_application(context: Context) -> FastAPI:
         return app.openapi()
 
     app.include_router(make_console())
-    app.add_middleware(Door, requests=context.requests)
+    app.add_middleware(Door, requests=context.requests, proxies=context.settings.http.proxies)
     return app

@@ -1,4 +1,4 @@
-"""What every request passes first: size, origin, the CSRF header; and what every answer carries.
+"""What every request passes first: who asks, size, origin, the CSRF header; and what every answer carries.
 
 Plain ASGI, so that streams pass through untouched.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.fault import answer_fault
 from hub.api.guard import bearer_of
+from hub.api.proxy import Network, believe
 
 MAX_BODY_BYTES: Final = 262_144
 LARGE: Final = ((re.compile(r"/api/v1/sites/[^/]+/bulk/[a-z]+"), 8_000_000),)
@@ -38,14 +40,18 @@ HEADERS: Final = {
 class Door:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, requests: Counter[tuple[str, int]]) -> None:
+    def __init__(self, app: ASGIApp, requests: Counter[tuple[str, int]], proxies: Sequence[Network]) -> None:
         self._app = app
         self._requests = requests
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        peer, port = scope["client"] or ("unknown", 0)
+        address, scheme = believe(peer, scope["scheme"], scope["headers"], self._proxies)
+        scope["client"], scope["scheme"] = (address, port), scheme
 
         async def send_dressed(message: Message) -> None:
             if message["type"] == "http.response.start":

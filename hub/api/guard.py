@@ -192,10 +192,16 @@ def declarations(application: FastAPI) -> dict[str, list[Declared]]:
     return found
 
 
-def set_cookie(response: Response, request: Request, token: str, lasts: timedelta = ABSOLUTE_LIMIT) -> None:
+def set_cookie(
+    response: Response,
+    request: Request,
+    token: str,
+    lasts: timedelta = ABSOLUTE_LIMIT,
+    name: str = COOKIE,
+) -> None:
     """Hand the session to the browser: out of reach of scripts and of other sites' pages."""
     response.set_cookie(
-        COOKIE,
+        name,
         token,
         max_age=int(lasts.total_seconds()),
         path="/",
@@ -211,5 +217,5 @@ def party_of(request: Request) -> Party:
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from. X-Forwarded-For is not believed: no proxy is configured."""
+    """Where a request comes from, as `door.py` found it: believed through our own proxies alone."""
     return request.client.host if request.client else "unknown"

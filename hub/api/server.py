@@ -74,7 +74,7 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
         server = _Server(
             uvicorn.Config(
                 make_application(context),
-                proxy_headers=False,  # X-Forwarded-For would let anybody choose his address
+                proxy_headers=False,  # the door does, from the proxies of the settings alone
                 server_header=False,
                 access_log=False,
                 log_config=None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+import secrets
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -40,11 +42,15 @@ from hub.clock import utc_now
 from hub.domain.permission import ROLES, SECOND_FACTOR, Role
 from hub.store.account import SessionRow, has_accounts
 from hub.store.area import NO_SITE
+from hub.store.browser import KNOWN_FOR
 from hub.store.database import borrow
 from hub.store.factor import factors_of
 from hub.store.view import site_names
 
 router = APIRouter(prefix="/api/v1", tags=["session"])
+BROWSER_COOKIE: Final = "sanfang_browser"
+"""By which a browser is known again that logged in here before; it opens nothing."""
+_KNOWN: Final = re.compile(r"^[\w-]{32}$")
 
 
 class SiteAccess(SiteName):
@@ -120,8 +126,8 @@ def post_setup(body: SetupBody, request: Request, response: Response, here: Here
     first = FirstAdministrator(
         body.token.strip(), body.name, body.display_name, body.password.get_secret_value()
     )
-    opened = set_up(here.pool, first, Place(address_of(request), body.station), utc_now())
-    return _enter(here, request, response, opened)
+    place = _place(request, body.station)
+    return _enter(here, request, response, set_up(here.pool, first, place, utc_now()), place)
 
 
 @router.post(
@@ -134,9 +140,9 @@ def post_session(body: LoginBody, request: Request, response: Response, here: He
     """Log in. For an account with a second factor `second_factor.state` is `awaited` then: go on with
     `/session/totp`, `/session/passkey` or `/session/recovery`, within five minutes.
     """
-    place = Place(address_of(request), body.station)
+    place = _place(request, body.station)
     opened = log_in(here.pool, body.name, body.password.get_secret_value(), place, utc_now())
-    return _enter(here, request, response, opened)
+    return _enter(here, request, response, opened, place)
 
 
 @router.get("/session", operation_id="getSession", dependencies=[signed_in], responses=FAULTS)
@@ -161,10 +167,9 @@ def delete_session(here: Here, asker: Asker, response: Response) -> None:
 )
 def post_session_totp(body: CodeBody, request: Request, response: Response, here: Here) -> SessionView:
     """The second step with the authenticator's code; also for a session that is open and has not shown it."""
-    opened = show_code(
-        here.pool, Vault(here.settings.data_dir), token_of(request), body.code, _place(request), utc_now()
-    )
-    return _enter(here, request, response, opened)
+    place = _place(request)
+    opened = show_code(here.pool, Vault(here.settings.data_dir), token_of(request), body.code, place, utc_now())
+    return _enter(here, request, response, opened, place)
 
 
 @router.post(
@@ -175,8 +180,9 @@ def post_session_totp(body: CodeBody, request: Request, response: Response, here
 )
 def post_session_recovery(body: CodeBody, request: Request, response: Response, here: Here) -> SessionView:
     """The second step with a recovery code, which is gone then."""
-    opened = show_recovery_code(here.pool, token_of(request), body.code, _place(request), utc_now())
-    return _enter(here, request, response, opened)
+    place = _place(request)
+    opened = show_recovery_code(here.pool, token_of(request), body.code, place, utc_now())
+    return _enter(here, request, response, opened, place)
 
 
 @router.post(
@@ -198,21 +204,26 @@ def post_session_passkey_begin(request: Request, here: Here) -> AskedView:
 )
 def post_session_passkey(body: CredentialBody, request: Request, response: Response, here: Here) -> SessionView:
     """The second step with a passkey."""
-    opened = show_passkey(
-        here.pool, token_of(request), body.credential, party_of(request), _place(request), utc_now()
-    )
-    return _enter(here, request, response, opened)
+    place = _place(request)
+    opened = show_passkey(here.pool, token_of(request), body.credential, party_of(request), place, utc_now())
+    return _enter(here, request, response, opened, place)
 
 
-def _place(request: Request) -> Place:
-    return Place(address_of(request), "")
+def _place(request: Request, station: str = "") -> Place:
+    known = request.cookies.get(BROWSER_COOKIE, "")
+    return Place(address_of(request), station, known if _KNOWN.match(known) else secrets.token_urlsafe(24))
 
 
 def _enter(
-    here: Context, request: Request, response: Response, opened: OpenedSession | AwaitedFactor
+    here: Context,
+    request: Request,
+    response: Response,
+    opened: OpenedSession | AwaitedFactor,
+    place: Place,
 ) -> SessionView:
     set_cookie(response, request, opened.token)
     if isinstance(opened, OpenedSession):
+        set_cookie(response, request, place.browser, KNOWN_FOR, BROWSER_COOKIE)
         return session_view(here, opened.row)
     return SessionView(
         account=opened.account,

@@ -107,6 +107,43 @@ def test_guessing_is_slowed_down_and_locks_nobody_out(api: RunningApi) -> None:
     assert operator.get("/api/v1/sites/demo/overview").status_code == 200
 
 
+def test_a_stranger_cannot_lock_out_the_browser_that_was_here_before(api: RunningApi, database: str) -> None:
+    screen = api.administrator()
+    assert "httponly" in log_in(screen, "admin", PASSWORD).headers["set-cookie"].lower()
+    assert screen.delete("/api/v1/session").status_code == 204
+    guesser = api.browser()
+    while log_in(guesser, "admin", "wrong").status_code != 429:
+        pass
+    with connect(database, application="test") as connection:
+        connection.execute("UPDATE login_failure SET failures = 40, last_at = now()")
+    # Both the account's budget and this address's are spent; the screen's own is not.
+    assert log_in(guesser, "admin", PASSWORD).status_code == 429
+    assert log_in(screen, "admin", PASSWORD).status_code == 200
+    # It is known as this account alone, and its own budget ends, too; a cookie that is made up is nothing.
+    assert log_in(screen, "nobody", PASSWORD).status_code in (401, 429)
+    codes = [log_in(screen, "admin", f"wrong {number}").status_code for number in range(10)]
+    assert codes[0] == 401 and 429 in codes
+    guesser.cookies.set("sanfang_browser", "A" * 32)
+    assert log_in(guesser, "admin", PASSWORD).status_code == 429
+
+
+def test_a_proxy_of_ours_says_who_asks_and_nobody_else(database: str, tmp_path: Path) -> None:
+    prepare_site(database)
+    forged = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7", "X-Forwarded-Proto": "https"}
+    for proxies, address, secure in (((), "127.0.0.1", False), (("127.0.0.1",), "198.51.100.7", True)):
+        with run_api_here(database, tmp_path, proxies=proxies) as running:
+            client = running.administrator()
+            form = {"name": "admin", "password": PASSWORD, "station": "proxied"}
+            origin = running.url.replace("http:", "https:") if secure else running.url
+            answer = client.post("/api/v1/session", json=form, headers={**forged, "Origin": origin})
+            assert answer.status_code == 200, answer.text
+            assert ("; Secure" in answer.headers["set-cookie"]) is secure
+            if secure:  # the browser would send it over TLS alone
+                client.cookies.set("sanfang_session", answer.cookies["sanfang_session"])
+            sessions = client.get("/api/v1/account/sessions").json()["sessions"]
+            assert next(each["address"] for each in sessions if each["station"] == "proxied") == address
+
+
 def test_names_that_do_not_exist_are_refused_alike(api: RunningApi) -> None:
     api.administrator()
     known, unknown = (log_in(api.browser(), name, "wrong password").json() for name in ("admin", "nobody"))

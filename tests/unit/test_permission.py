@@ -22,6 +22,7 @@ from hub.domain.permission import (
     embed,
     excess,
 )
+from hub.settings import HttpSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "access.md"
 PLACES = {
@@ -30,15 +31,9 @@ PLACES = {
     "three": ("hangzhou", "xihu"),
     "far": ("ningbo", "haishu"),
 }
-APPLICATION = make_application(cast(Context, SimpleNamespace(requests=Counter())))
+SETTINGS = SimpleNamespace(http=HttpSettings())
+APPLICATION = make_application(cast(Context, SimpleNamespace(requests=Counter(), settings=SETTINGS)))
 DESCRIPTION = APPLICATION.openapi()
-PLACES = {
-    "one": ("hangzhou", "xihu"),
-    "two": ("hangzhou", "yuhang"),
-    "three": ("hangzhou", "xihu"),
-    "far": ("ningbo", "haishu"),
-}
-APPLICATION = make_application(cast(Context, SimpleNamespace(requests=Counter())))
 
 
 def access(*grants: Grant, scope: frozenset[str] | None = None) -> Access:
