@@ -4,8 +4,8 @@ Our own, and not pg_dump: that must match the server's version and is not instal
 what it writes of TimescaleDB's chunks cannot be read into native partitions. Text, because it is the same for
 every version of PostgreSQL.
 
-What is only of its moment stays out: people's sessions, failed logins, set-up tokens, and the database's own
-identity: a restored database is another `store`, and every edge that hears so tells its conditions anew.
+What is only of its moment stays out: people's sessions, failed logins, set-up tokens, invitations, and the
+database's own identity: a restored database is another `store`, and every edge that hears so tells its conditions anew.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ from hub.store.partition import TABLES, attach, day_of, day_span, held_days, nam
 from hub.store.rollup import LEVELS, rollup_spans
 from hub.store.site import list_sites
 
-LEFT_OUT: Final = frozenset({"migration", "store", "session", "setup_token", "login_failure"})
+LEFT_OUT: Final = frozenset(
+    {"migration", "store", "session", "setup_token", "account_invitation", "login_failure"}
+)
 RESTORED: Final = "store.restored"
 """The kind of the journal row that tells a site's people."""
 

@@ -157,7 +157,12 @@ def prune_sessions(connection: Connection, before: datetime, limit: int) -> int:
         "DELETE FROM invite WHERE ctid IN (SELECT ctid FROM invite WHERE expires_at < %s LIMIT %s)",
         (before, limit),
     ).rowcount
-    return ended + invited
+    accounts = connection.execute(
+        "DELETE FROM account_invitation WHERE token_hash IN (SELECT token_hash FROM account_invitation"
+        " WHERE expires_at < %s LIMIT %s)",
+        (before, limit),
+    ).rowcount
+    return ended + invited + accounts
 
 
 DOMAIN: Final[Mapping[str, Prune]] = MappingProxyType(
