@@ -5,7 +5,8 @@ what it writes of TimescaleDB's chunks cannot be read into native partitions. Te
 every version of PostgreSQL.
 
 What is only of its moment stays out: people's sessions, failed logins, set-up tokens, invitations, and the
-database's own identity: a restored database is another `store`, and every edge that hears so tells its conditions anew.
+database's own identity: a restored database is another `store`, and every edge that hears so tells its
+conditions anew.
 """
 
 from __future__ import annotations
