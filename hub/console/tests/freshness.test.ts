@@ -11,6 +11,7 @@ function hear(more: Partial<Heard> = {}): Heard {
     hubNow: noon,
     clockAheadMs: 0,
     edges: [sampleEdge()],
+    followed: true,
     notStoringSince: null,
     ...more,
   };
@@ -21,6 +22,12 @@ describe("what the screen does not know", () => {
   it("knows everything while beats come and the hub commits", () => {
     expect(faultsOf(hear())).toEqual([]);
     expect(reachOf([])).toBe("full");
+  });
+
+  it("claims no more than its last reading where one may not follow the stream", () => {
+    const read = { followed: false, beat: null, monotonicNow: 9000 };
+    expect(faultsOf(hear(read))).toMatchObject([{ kind: "read", reach: "note", since: noon - 8000 }]);
+    expect(faultsOf(hear({ ...read, monotonicNow: 40_000 }))).toMatchObject([{ kind: "stream", reach: "blind" }]);
   });
 
   it("is blind before the first snapshot", () => {

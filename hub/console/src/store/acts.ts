@@ -1,12 +1,12 @@
 /** The acts of the person at this screen: sent, awaited, never shown as done before the hub says so. */
 
 import { reactive, ref, watch } from "vue";
-import { refusalOf, type Act } from "../alarm/act";
+import { refusalOf, type Act, type Refusal } from "../alarm/act";
 import { api, ApiError } from "../api/client";
 import type { AlarmView, Verification } from "../api/types";
 import { keyOf } from "../sound/policy";
 import { t } from "../words/language";
-import { session, site } from "./session";
+import { may, session, site } from "./session";
 import { selected } from "./selection";
 import { applyAlarm, reach, state } from "./site";
 import { silenceStation, sounding } from "./sound";
@@ -33,7 +33,10 @@ async function perform(act: Act, alarm: AlarmView, send: (site: string) => Promi
   pending.set(alarm.alarm, act);
   notice.value = "";
   try {
-    applyAlarm(await send(site.value));
+    const where = site.value;
+    const answer = await send(where);
+    // Another site may be on the screen by now, with alarms of the same numbers.
+    if (where === site.value) applyAlarm(answer);
     return true;
   } catch (error) {
     notice.value = reasonOf(act, error);
@@ -48,8 +51,14 @@ async function perform(act: Act, alarm: AlarmView, send: (site: string) => Promi
   }
 }
 
+/** Why this act is not to be done now, by this person; null: it may be. Quieting one's own station is everyone's. */
+export function refusalHere(act: Act, alarm: AlarmView): Refusal {
+  if (act !== "silence" && !may(`alarm.${act}`)) return "act.refused.notYours";
+  return refusalOf(act, alarm, sounding.value.audible.has(keyOf(alarm)));
+}
+
 function refused(act: Act, alarm: AlarmView): boolean {
-  const why = refusalOf(act, alarm, sounding.value.audible.has(keyOf(alarm)));
+  const why = refusalHere(act, alarm);
   if (why !== null) notice.value = t("act.refused", { act: t(`act.${act}`), reason: t(why) });
   return why !== null;
 }

@@ -3,24 +3,31 @@
 import { ref } from "vue";
 import { api, ApiError } from "../api/client";
 import { LiveStream } from "../api/live";
-import { loseSession, session } from "./session";
+import { loseSession, may, session } from "./session";
 import { applyBeat, applyChange, applySnapshot, applyUnreceipted, forgetSite, noteHeard, state } from "./site";
 import { soundReport } from "./sound";
 
 const reportEveryMs = 10_000;
 /** Duty, edges and places change without a row of their own; read them again now and then. */
 const overviewEveryMs = 60_000;
+/** Who may not follow the live stream reads the overview so often. */
+const readEveryMs = 10_000;
 
 export const reconnecting = ref(false);
 
 export function connect(site: string, station: string): () => void {
   forgetSite();
+  const followed = may("live.follow");
   let reading = false;
+  let left = false;
   const readOverview = async () => {
     if (reading) return;
     reading = true;
     try {
       const overview = await api.overview(site);
+      // Another site may be on the screen by now.
+      if (left) return;
+      if (!followed) noteHeard();
       // The stream may have gone on meanwhile; an older picture must not replace a newer one.
       if (overview.seq >= state.seq) applySnapshot(overview);
     } catch (error) {
@@ -38,6 +45,16 @@ export function connect(site: string, station: string): () => void {
     api.session().catch((error: unknown) => {
       if (error instanceof ApiError && error.status === 401) loseSession();
     });
+
+  if (!followed) {
+    state.followed = false;
+    void readOverview();
+    const asking = setInterval(() => void readOverview(), readEveryMs);
+    return () => {
+      left = true;
+      clearInterval(asking);
+    };
+  }
 
   const stream = new LiveStream(`/api/v1/sites/${encodeURIComponent(site)}/live`, {
     snapshot: (data) => {
@@ -64,10 +81,11 @@ export function connect(site: string, station: string): () => void {
       if (!opened && session.value) void checkSession();
     },
   });
-  report();
-  const reporting = setInterval(report, reportEveryMs);
+  const reporting = may("screen.report") ? setInterval(report, reportEveryMs) : undefined;
+  if (reporting !== undefined) report();
   const refreshing = setInterval(() => void readOverview(), overviewEveryMs);
   return () => {
+    left = true;
     stream.close();
     clearInterval(reporting);
     clearInterval(refreshing);

@@ -8,8 +8,10 @@ export const silenceLimitMs = 3000;
 /** The worker commits each second; with the beat's second and ours the band stands within five. */
 export const commitLimitMs = 4000;
 export const clockLimitMs = 5000;
+/** A screen without the stream reads each ten seconds; three missed readings are a loss. */
+export const readLimitMs = 30_000;
 
-export type FaultKind = "never" | "stream" | "storing" | "commit" | "missing" | "edgeOffline" | "edgeUnknown" | "clock";
+export type FaultKind = "never" | "stream" | "storing" | "commit" | "missing" | "edgeOffline" | "edgeUnknown" | "clock" | "read";
 /** blind: nothing can be said of now. partial: what is shown holds, but there may be more. note: nothing is missing. */
 export type Reach = "blind" | "partial" | "note";
 
@@ -34,6 +36,8 @@ export interface Heard {
   /** How far this machine's clock is ahead of the hub's; ms. */
   clockAheadMs: number;
   edges: readonly EdgeView[];
+  /** False: no stream for this person, only readings of the overview. */
+  followed: boolean;
   /** Hub time at which the hub first said that it does not store. */
   notStoringSince: number | null;
 }
@@ -56,8 +60,17 @@ function edgeFaults(edges: readonly EdgeView[]): Fault[] {
   return faults;
 }
 
+/** Of a screen that only reads: as of when what it shows is, and no more is claimed. */
+function readFaults(heard: Heard): Fault[] {
+  if (!heard.snapshotSeen) return [fault("never", "blind", null)];
+  const age = heard.monotonicNow - heard.heardAt;
+  const since = heard.hubNow - age;
+  return [age > readLimitMs ? fault("stream", "blind", since) : fault("read", "note", since), ...edgeFaults(heard.edges)];
+}
+
 /** All faults, worst first. A lost stream hides the others: they are hearsay by then. */
 export function faultsOf(heard: Heard): Fault[] {
+  if (!heard.followed) return readFaults(heard);
   if (!heard.snapshotSeen || heard.beat === null) {
     const waited = heard.monotonicNow - heard.heardAt;
     return !heard.snapshotSeen || waited > silenceLimitMs ? [fault("never", "blind", null)] : [];

@@ -5,9 +5,22 @@ import { api } from "../api/client";
 import type { Session } from "../api/types";
 
 const stationKey = "sanfang.station";
+const siteKey = "sanfang.site";
 
 export const session = ref<Session | null>(null);
-export const site = computed(() => session.value?.sites[0]?.site ?? null);
+/** The site that was chosen at this screen; each tab keeps its own, a new one begins with the last that was chosen. */
+const chosen = ref(sessionStorage.getItem(siteKey) ?? localStorage.getItem(siteKey) ?? "");
+/** The site that is shown: the chosen one while it is in one's area, else the first. */
+export const site = computed(() => {
+  const sites = session.value?.sites ?? [];
+  return (sites.find((each) => each.site === chosen.value) ?? sites[0])?.site ?? null;
+});
+
+export function chooseSite(wanted: string): void {
+  chosen.value = wanted;
+  sessionStorage.setItem(siteKey, wanted);
+  localStorage.setItem(siteKey, wanted);
+}
 
 /** Whether a role that one holds at this site allows that (`journal.read`). The hub decides; a page only hides what it would refuse. */
 export function may(permission: string): boolean {

@@ -37,6 +37,8 @@ export interface SiteState {
   unreceipted: UnreceiptedItem[];
   beat: Beat | null;
   heardAt: number;
+  /** False: this person may not follow the stream; the overview is read now and then. */
+  followed: boolean;
   notStoringSince: number | null;
 }
 
@@ -56,6 +58,7 @@ function empty(): SiteState {
     unreceipted: [],
     beat: null,
     heardAt: performance.now(),
+    followed: true,
     notStoringSince: null,
   };
 }
@@ -145,6 +148,7 @@ export const faults = computed(() =>
     hubNow: hubNow.value,
     clockAheadMs: clockAheadMs.value,
     edges: state.edges,
+    followed: state.followed,
     notStoringSince: state.notStoringSince,
   }),
 );

@@ -48,6 +48,7 @@ export const alarm: Record<keyof typeof words, string> = {
   "act.refused.active": "not cleared on site",
   "act.refused.silentAlarm": "silent alarms make no sound",
   "act.refused.quiet": "not sounding",
+  "act.refused.notYours": "not within your rights",
   "act.refused": "{act}: {reason}",
   "act.failed": "{act} failed: {reason}",
   "act.failed.unreachable": "the hub did not answer; the act may not have taken effect, try again",

@@ -48,6 +48,7 @@ export const alarm = {
   "act.refused.active": "现场未恢复",
   "act.refused.silentAlarm": "静默报警不发声",
   "act.refused.quiet": "未在发声",
+  "act.refused.notYours": "无此权限",
   "act.refused": "{act}：{reason}",
   "act.failed": "{act}失败：{reason}",
   "act.failed.unreachable": "平台没有应答，操作未确认生效，请重试",
