@@ -71,6 +71,8 @@ class Message:
     header: Header
     payload: bytes
     at: datetime
+    at_s: float = 0.0
+    """When it came, by the hub's clock and by the steady one."""
 
 
 class Gate:
@@ -164,7 +166,7 @@ class Gate:
         if header.first + header.count > _MOST_EPOCH:
             raise _Misplaced(f"impossible numbers: {header.first} + {header.count}")
         self._note_key(sender, header.key_number, known.key_number)
-        return Message(sender, header, payload, arrival.at)
+        return Message(sender, header, payload, arrival.at, arrival.at_s)
 
     def _key(self, root_secret: bytes, number: int) -> bytes:
         key = self._derived.get((root_secret, number))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from adapters.contract.codec import read_header
 from adapters.contract.error import MalformedFrame
 from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
+from hub.clock import steady_s
 
 ALARM, TELEMETRY, HEARTBEAT = "alarm", "telemetry", "heartbeat"
 BOUNDS: Final = {ALARM: 10_000, TELEMETRY: 200, HEARTBEAT: 1_000}
@@ -29,12 +30,15 @@ _HOLE_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A frame as it came; `what` is the last part of its topic."""
+    """A frame as it came; `what` is the last part of its topic. `at` is by the hub's clock, which may be set
+    while it waits; `at_s` by the steady one.
+    """
 
     sender: Sender
     what: str
     frame: bytes
     at: datetime
+    at_s: float = field(default_factory=steady_s)
 
 
 @dataclass(frozen=True, slots=True)

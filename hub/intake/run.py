@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from adapters.contract.codec import decode_items, decode_payload
 from adapters.contract.error import WireError
@@ -14,6 +14,9 @@ from adapters.contract.vocabulary import Lane
 from hub.domain.moment import microseconds
 from hub.intake.clock import ClockSight
 from hub.intake.gate import Message
+
+SET: Final = timedelta(seconds=1)
+"""A clock that goes so much otherwise than the steady one was set."""
 
 
 class RawItem(NamedTuple):
@@ -51,6 +54,8 @@ class Run:
     spoiled: Spoiled | None = None
     uptime_ms: int = -1
     """How long the edge's process ran at sending, by its steady clock; negative where it does not say."""
+    arrived_s: float = 0.0
+    """When it came in, by the hub's steady clock."""
 
     @property
     def key(self) -> tuple[str, int, int]:
@@ -66,6 +71,16 @@ class Run:
         """How long it has waited here: its items are so much older than they were at sending."""
         return max(0, (now - self.arrived_at) // timedelta(milliseconds=1))
 
+    def by_clock(self, now: datetime, now_s: float) -> Run:
+        """The same by the hub's clock as it is at `now`: where that was set while the run waited, it has not
+        waited for hours, and its edge's clock is no hours off.
+        """
+        set_by = now - self.arrived_at - timedelta(seconds=now_s - self.arrived_s)
+        if abs(set_by) <= SET:
+            return self
+        offset_us = self.offset_us - set_by // timedelta(microseconds=1)
+        return replace(self, arrived_at=self.arrived_at + set_by, offset_us=offset_us)
+
     def split(self, most: int) -> tuple[Run, Run | None]:
         """The first `most` items, and the rest."""
         if len(self.items) <= most:
@@ -80,7 +95,16 @@ def open_run(message: Message) -> Run:
     header = message.header
     if header.lane is None:
         raise AssertionError("the gate lets only lane messages through on lane topics")
-    run = Run(message.sender, header.lane, header.epoch, header.first, header.count, 0, message.at)
+    run = Run(
+        message.sender,
+        header.lane,
+        header.epoch,
+        header.first,
+        header.count,
+        0,
+        message.at,
+        arrived_s=message.at_s,
+    )
     # A count beyond what has come would carry the lane over items that are still on their way; an item and
     # its age take two bytes at least. A tombstone's items come no more.
     carried = header.count if header.type == Type.TOMBSTONE else len(message.payload) // 2

@@ -222,8 +222,8 @@ class Worker:
         runs, weight = backlog.choose(pace.budget)
         if not runs:
             return False
-        began_s = steady_s()
-        outcome = clerk.take_runs(runs, utc_now())
+        now, began_s = utc_now(), steady_s()
+        outcome = clerk.take_runs([run.by_clock(now, began_s) for run in runs], now)
         backlog.settle()
         pace.learn(weight, steady_s() - began_s)
         self._post.answer(outcome, utc_now(), steady_s())

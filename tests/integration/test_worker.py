@@ -412,3 +412,19 @@ def test_an_edge_whose_clock_is_an_hour_off_is_corrected_and_told(
     assert observed == edge_at
     # Its age, and what it waited in the hub.
     assert timedelta(seconds=1) <= recorded - edge_at < timedelta(seconds=30)
+
+
+def test_a_clock_that_is_set_while_a_message_waits_does_not_make_it_hours_old(
+    worker: Worker, edge: StandIn, reader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The subscriber dates it by the clock as it was, the worker takes it by the clock as it is."""
+    ahead = timedelta(hours=8)
+    monkeypatch.setattr("hub.intake.worker.utc_now", lambda: datetime.now(UTC) + ahead)
+    edge.send(Lane.ALARM, items_frame(Lane.ALARM, 1, [press()], uptime_ms=2_000))
+    wait_until(receipted(edge, ALARM, 1))
+    ((observed, recorded, late),) = reader.execute(
+        "SELECT observed_at, recorded_at, late FROM events WHERE edge = %s", (EDGE,)
+    ).fetchall()
+    assert not late, "it would start nothing and command nothing"
+    assert recorded > datetime.now(UTC) + ahead - timedelta(minutes=1)
+    assert recorded - observed < timedelta(seconds=30), "a change before it would make it history"

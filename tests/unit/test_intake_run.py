@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adapters.contract.codec import VERSION, encode_payload
 from adapters.contract.message import Direction, Header, Items, Tombstone, Type
 from adapters.contract.vocabulary import Lane
+from hub.domain.moment import microseconds
 from hub.intake.gate import Message
 from hub.intake.run import Run, open_run
 from tests.intake_scene import EDGE, SENDER, SITE
@@ -49,3 +50,18 @@ def test_what_a_spoiled_tombstone_names_comes_no_more() -> None:
         opened = run(payload, 1_000_000, Type.TOMBSTONE)
         assert opened.spoiled is not None
         assert opened.count == 1_000_000
+
+
+NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("set_by", [timedelta(hours=8), timedelta(hours=-8)])
+def test_a_run_that_waits_while_the_clock_is_set_is_as_old_as_it_is(set_by: timedelta) -> None:
+    header = Header(SITE, EDGE, Type.ITEMS, Direction.UP, Lane.ALARM, 7, 5, 1, 1, VERSION)
+    payload = encode_payload(Items(microseconds(NOON), [0], [b"x"]))
+    came = open_run(Message(SENDER, header, payload, NOON, 100.0))
+    now = NOON + set_by + timedelta(seconds=2)
+    taken = came.by_clock(now, 102.0)
+    assert taken.waited_ms(now) == 2_000
+    assert taken.offset_us == -(set_by // timedelta(microseconds=1)), "our clock was set, not the edge's"
+    assert came.by_clock(NOON + timedelta(seconds=2.5), 102.0) == came, "what a clock slews is no step"
