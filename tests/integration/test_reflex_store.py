@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from adapters.contract.codec import encode_payload
 from adapters.contract.command import derive_command
@@ -109,7 +110,7 @@ def test_the_siren_of_a_press_belongs_to_its_incident(any_database: str, order: 
     try:
         if order in ("reflex first", "late"):
             record(school, reflex)
-        school.feed(replace(PRESS, late=order == "late"), at_s=21)
+        school.feed(structs.replace(PRESS, late=order == "late"), at_s=21)
         if order == "event first":
             record(school, reflex, at_s=22)
         (incident,) = school.incidents()
@@ -125,7 +126,7 @@ def test_a_reflex_told_after_its_event_was_judged_late_is_the_incidents(any_data
     make_school(any_database)
     school = School(any_database, press_sounds_the_siren())
     try:
-        school.feed(replace(PRESS, late=True), at_s=100)
+        school.feed(structs.replace(PRESS, late=True), at_s=100)
         reflex = replace(done(evidence=PRESS.id), rule="panic-pressed")
         record(school, reflex, at_s=101)
         assert [each.incident for each in school.commands()] == [1], "the hub ordered nothing, the edge did"
@@ -172,7 +173,7 @@ def test_the_same_order_a_while_later_is_a_new_one(school: School) -> None:
     record(school, done())
     hear(school, done().command, "confirmed")
     school.feed(event("fire.alarm", "hall-smoke", 0, True), at_s=85)
-    school.feed(replace(SECOND_SIGN, id="edge/1/1/99/0"), at_s=86)
+    school.feed(structs.replace(SECOND_SIGN, id="edge/1/1/99/0"), at_s=86)
     assert len([each for each in school.commands() if each.device == "siren"]) == 2
 
 
@@ -247,7 +248,7 @@ def test_a_reflex_that_cannot_be_is_held_alone_and_its_event_is_taken(school: Sc
     assert [row.code for row in parcel.held] == ["malformed_item", "misaddressed"]
     (notice,) = parcel.take_notices()[:1]
     assert notice.kind == "intake.unreadable"
-    replayed = replace(SECOND_SIGN, attributes={"replayed": True})
+    replayed = structs.replace(SECOND_SIGN, attributes={"replayed": True})
     school.feed(event("fire.alarm", "hall-smoke", 0, True))
     school.feed(replayed)
     assert school.commands() == [], "a memory of the broker orders nothing"
