@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from hub.api.audience import Audience
 from hub.api.names import Names
-from hub.api.picture import Standing, read_changes, read_counts, read_snapshot, read_standing
+from hub.api.picture import Standing, read_changes, read_counts, read_points, read_snapshot, read_states
 from hub.api.stream import write_event
 from hub.api.unreceipted import Unreceipted
 from hub.api.views import Counts
@@ -114,10 +114,14 @@ class Feed:
                     if steady_s() >= due:
                         due = steady_s() + POLL_S
                         self._poll(connection)
-                    for site in await_notices(connection, max(0.0, due - steady_s())):
-                        self._read_site(connection, site)
+                    self._follow(connection, max(0.0, due - steady_s()))
         finally:
             connection.close()
+
+    def _follow(self, connection: Connection, wait_s: float = 0.0) -> None:
+        """Publish what was noticed; between the steps of a poll, too, so that no alarm waits for all of it."""
+        for site in await_notices(connection, wait_s):
+            self._read_site(connection, site)
 
     def _poll(self, connection: Connection) -> None:
         now = utc_now()
@@ -134,7 +138,11 @@ class Feed:
         }
         for site in list_sites(connection):
             words = self._names.get(connection, site)
-            standing = read_standing(connection, words, now)
+            self._follow(connection)
+            points = read_points(connection, words, now)
+            self._follow(connection)
+            standing = Standing(points, read_states(connection, words, now))
+            self._follow(connection)
             known = self.conditions.get(site)
             seq, identity = (known.seq, known.id) if known else head_id(connection, site)
             condition = Condition(

@@ -57,10 +57,17 @@ class Batch:
 
 def read_standing(connection: Connection, words: SiteWords, now: datetime) -> Standing:
     """Points and device states of a site."""
-    rows = device_rows(connection, words.site, values=False)
-    return Standing(
-        points=count_points(connection, words.site, now - FRESH_FOR), states=device_states(rows, words, now)
-    )
+    return Standing(read_points(connection, words, now), read_states(connection, words, now))
+
+
+def read_points(connection: Connection, words: SiteWords, now: datetime) -> tuple[int, int]:
+    """How many points a site has, and of how many a usable, fresh value is known."""
+    return count_points(connection, words.site, now - FRESH_FOR)
+
+
+def read_states(connection: Connection, words: SiteWords, now: datetime) -> States:
+    """What each device of a site is."""
+    return device_states(device_rows(connection, words.site, values=False), words, now)
 
 
 def read_counts(connection: Connection, words: SiteWords, standing: Standing) -> Counts:
