@@ -48,6 +48,16 @@ class Verdict(Enum):
     PARK = "park"
 
 
+def waits_until(state: ReaderState, now: datetime) -> datetime | None:
+    """When a reader that failed goes on; None: now. A moment further off than any delay was set by a clock that
+    has been set back since: nobody waits hours for it.
+    """
+    longest = PROBE_DELAY if state.parked_at else LONGEST_DELAY
+    if state.next_at is None or not now < state.next_at <= now + longest:
+        return None
+    return state.next_at
+
+
 def judge(state: ReaderState, seq: int, outcome: Outcome, now: datetime) -> tuple[Verdict, ReaderState]:
     """What follows from the outcome of row `seq`, which is the next one that the reader wants."""
     if outcome.result is Result.DELIVERED:

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from hub.clock import steady_s, utc_now
-from hub.domain.error import StoreUnavailable
-from hub.notify.outcome import Outcome, Verdict, judge
+from hub.domain.error import HubError, StoreUnavailable
+from hub.notify.outcome import Outcome, Result, Verdict, judge, waits_until
 from hub.notify.trouble import tell_trouble
 from hub.store.database import (
     Connection,
@@ -46,6 +46,8 @@ _AT_ONCE: Final = 200
 """Rows that are read at once; after so many another site has its turn."""
 _BACK_OFF_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)
 _STEADY_S: Final = 10.0
+_UNTELLABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a channel raises on a row that is not as it expects."""
 _log = logging.getLogger(__name__)
 
 
@@ -99,8 +101,8 @@ class Reader:
             except StoreUnavailable as error:
                 if failures == 0:
                     _log.warning("%s lost the database: %s", self._channel.name, error)
-            except Exception:  # noqa: BLE001 - the readers' one supervisor loop; a lag is seen from outside
-                _log.exception("%s failed; it begins again", self._channel.name)
+            except (HubError, OSError) as error:
+                _log.warning("%s failed and begins again: %r", self._channel.name, error)
             failures = 0 if steady_s() - began > _STEADY_S else failures + 1
             self._stop.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
 
@@ -133,10 +135,7 @@ class Reader:
         for state in readers_behind(connection, self._channel.name):
             if self._stop.is_set():
                 break
-            if state.next_at is not None and state.next_at > self._clock():
-                dues.append(state.next_at)
-                continue
-            due = self._read_site(connection, state)
+            due = waits_until(state, self._clock()) or self._read_site(connection, state)
             if due is not None:
                 dues.append(due)
         return min(dues, default=None)
@@ -148,10 +147,10 @@ class Reader:
         for row in rows:
             if self._stop.is_set():
                 break
-            if not self._channel.wants(row):
+            outcome = self._tell(row)
+            if outcome is None:
                 passed = row["seq"]
                 continue
-            outcome = self._channel.deliver(row, self._clock())
             now = self._clock()
             if self._stop.is_set() and outcome.reason:
                 break  # We broke it off ourselves.
@@ -180,3 +179,13 @@ class Reader:
         if passed > state.seq:
             pass_rows(connection, replace(state, seq=passed))
         return self._clock() + timedelta() if len(rows) == _AT_ONCE else None
+
+    def _tell(self, row: Row) -> Outcome | None:
+        """What came of the row; None where the channel does not want it. A row of which the channel can make
+        nothing is refused like one that the receiver refuses: it holds up no other for ever.
+        """
+        try:
+            return self._channel.deliver(row, self._clock()) if self._channel.wants(row) else None
+        except _UNTELLABLE as error:
+            _log.exception("%s cannot make anything of row %d", self._channel.name, row["seq"])
+            return Outcome(Result.REFUSED, f"the row cannot be told: {error!r}")

@@ -17,10 +17,10 @@ import pytest
 
 from hub.notify.channels.webhook import Webhook, sign
 from hub.notify.notifier import Notifier
-from hub.notify.outcome import PARK_AFTER
+from hub.notify.outcome import PARK_AFTER, Outcome
 from hub.notify.reader import Reader
 from hub.settings import WebhookSettings
-from hub.store.database import Connection, connect, hold_role, site_turn, transaction
+from hub.store.database import Connection, Row, connect, hold_role, site_turn, transaction
 from hub.store.journal import append_journal, head_seq
 from hub.store.migration import migrate
 from hub.store.reader import dead_letters, open_reader, reader_rows
@@ -167,6 +167,25 @@ def test_a_row_that_is_refused_is_kept_shown_and_passed_over(
     assert row == [(HOOK, "notify.undelivered", "外发通知“webhook:desk”有记录被拒收", "reported")]
     # The hazard's own row was not told through the hook that it is about: that could go round for ever.
     assert head_seq(connection, "demo") > seqs[2]
+
+
+def test_a_row_of_which_the_channel_makes_nothing_holds_up_no_other(
+    connection: Connection, any_database: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver = Webhook.deliver
+
+    def stumble(channel: Webhook, row: Row, now: datetime) -> Outcome:
+        if row["body"].get("alarm") == 1:
+            raise KeyError("a row that no one foresaw")
+        return deliver(channel, row, now)
+
+    monkeypatch.setattr(Webhook, "deliver", stumble)
+    with notifying(any_database, hook(receiver, kinds=["alarm.noted"])):
+        seqs = [write(connection, n) for n in (1, 2)]
+        wait_until(lambda: seqs[1] in receiver.seqs, 15)
+    (letter,) = dead_letters(connection, "demo", limit=10)
+    assert (letter["seq"], letter["attempts"]) == (seqs[0], 3)
+    assert "cannot be told" in letter["error"]
 
 
 def test_after_a_day_of_failure_it_is_parked_and_said_and_nothing_is_lost(

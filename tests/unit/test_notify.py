@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from hub.notify.address import AddressRefused, is_allowed, is_public, resolve
 from hub.notify.channels.webhook import Webhook, sign, write_body
-from hub.notify.outcome import DELIVERED, PARK_AFTER, PROBE_DELAY, Outcome, Result, Verdict, judge
+from hub.notify.outcome import DELIVERED, PARK_AFTER, PROBE_DELAY, Outcome, Result, Verdict, judge, waits_until
 from hub.settings import HubSettings, WebhookSettings, check_hub
 from hub.store.reader import ReaderState
 
@@ -179,6 +179,17 @@ def test_a_row_that_is_refused_thrice_is_passed_over_and_silence_is_no_refusal()
         assert verdict is Verdict.WAIT
     verdict, state = judge(state, 8, REFUSED, NOW)
     assert (verdict, state) == (Verdict.PASS_OVER, replace(START, seq=8))
+
+
+def test_nobody_waits_for_hours_because_the_clock_was_set_back() -> None:
+    _, failed = judge(START, 8, FAILED, NOW)
+    assert failed.next_at is not None
+    assert waits_until(failed, NOW) == failed.next_at
+    assert waits_until(failed, failed.next_at) is None
+    assert waits_until(failed, NOW - timedelta(hours=8)) is None
+    _, parked = judge(failed, 8, FAILED, NOW + PARK_AFTER)
+    assert waits_until(parked, NOW + PARK_AFTER) == NOW + PARK_AFTER + PROBE_DELAY
+    assert waits_until(parked, NOW) is None
 
 
 @pytest.mark.parametrize("changes", [{"secret": "hunter2"}, {"url": "http://example.org/"}])
