@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from adapters.contract.vocabulary import Priority
 from hub.alarms.record import close_fields, describe, journal_alarm, open_again

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from hub.domain.alarm import Alarm, AlarmState, Verification
 from hub.domain.judgement import Evidence

@@ -15,6 +15,7 @@ from hub.domain.judgement import (
     EscalateAlarms,
     EventInput,
     Evidence,
+    OpenHazard,
     OpenIncident,
     RaiseAlarm,
     RuleRef,
@@ -45,6 +46,7 @@ def apply_verdicts(
     """
     turn = Turn(connection, site, at, deferred=True)
     turn.alarms.load(key for verdict in verdicts for key in _named(verdict))
+    turn.hazards.load((each.subject, each.condition) for each in verdicts if isinstance(each, OpenHazard))
     work_off(turn, verdicts, book)
     turn.write()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from adapters.contract.vocabulary import KINDS, Priority
 from hub.domain.machine import Nature, apply, build
@@ -111,9 +112,8 @@ def subject_of(device: str, address: str) -> str:
     return f"{device}:{address}" if address else device
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """One row of `alarm`; times are aware UTC."""
+class Alarm(msgspec.Struct, frozen=True):
+    """One row of `alarm`; times are aware UTC. A struct, because each occurrence makes another one."""
 
     site: str
     alarm: int

@@ -15,7 +15,7 @@ from hub.hazards.roster import roster_fault
 from hub.store.checkpoint import rule_holds
 from hub.store.command import find_actuator
 from hub.store.database import next_number
-from hub.store.hazard import condition_active, find_hazard, insert_hazard, save_hazard
+from hub.store.hazard import condition_active, find_hazard
 from hub.store.turn import Turn
 from hub.store.zone import zone_exists
 
@@ -55,7 +55,7 @@ def report(turn: Turn, parameters: Mapping[str, Any], reason: str) -> Hazard:
         due_at=turn.at + _due(parameters, _DEFAULT_DUE_DAYS[grade]),
         reason=reason,
     )
-    insert_hazard(turn.connection, hazard)
+    turn.hazards.add(hazard)
     journal_hazard(turn, "hazard.reported", hazard, title=title, reason=reason)
     return hazard
 
@@ -77,7 +77,7 @@ def act_on_hazard(turn: Turn, target: str, verb: str, parameters: Mapping[str, A
     state = next_hazard_state(hazard.state, action)
     changed = _CHANGES[action](turn, hazard, parameters, reason)
     changed = replace(changed, state=state, reason=reason or hazard.reason)
-    save_hazard(turn.connection, changed)
+    turn.hazards.save(changed)
     journal_hazard(
         turn,
         f"hazard.{_PAST[action]}",
@@ -127,7 +127,7 @@ def _measure(turn: Turn, hazard: Hazard, parameters: Mapping[str, Any], reason: 
     if not measure:
         raise InvalidAct("interim_measure: is missing; say what keeps people safe until it is mended")
     changed = replace(hazard, interim_measure=measure[:2_000])
-    save_hazard(turn.connection, changed)
+    turn.hazards.save(changed)
     journal_hazard(turn, "hazard.measured", changed, interim_measure=changed.interim_measure)
     return changed
 

@@ -11,7 +11,6 @@ from hub.domain.consequence import Consequence
 from hub.domain.hazard import FIRST_STATE, Grade, Hazard, HazardAction, HazardState, next_hazard_state
 from hub.domain.judgement import OpenHazard
 from hub.store.database import next_number
-from hub.store.hazard import find_last_hazard, insert_hazard, save_hazard
 from hub.store.turn import Turn
 
 RECURRENCE: Final = timedelta(days=90)
@@ -27,7 +26,7 @@ def open_hazard(turn: Turn, verdict: OpenHazard) -> list[Consequence]:
         "kind": verdict.evidence.kind,
         "values": dict(verdict.evidence.values),
     }
-    known = find_last_hazard(turn.connection, turn.site, verdict.subject, verdict.condition)
+    known = turn.hazards.find(verdict.subject, verdict.condition)
     if known is not None and known.state.open:
         _repeat(turn, known, verdict, evidence)
         return []
@@ -57,7 +56,7 @@ def open_hazard(turn: Turn, verdict: OpenHazard) -> list[Consequence]:
         due_at=turn.at + verdict.due_in,
         evidence=(evidence,),
     )
-    insert_hazard(turn.connection, hazard)
+    turn.hazards.add(hazard)
     journal_hazard(
         turn, "hazard.reported", hazard, rule_version=verdict.rule.version, evidence=[evidence["id"]]
     )
@@ -95,7 +94,7 @@ def _repeat(turn: Turn, hazard: Hazard, verdict: OpenHazard, evidence: dict[str,
         due_at=min(hazard.due_at, turn.at + verdict.due_in) if grade is not hazard.grade else hazard.due_at,
         evidence=(*hazard.evidence, evidence)[-MAX_EVIDENCE:],
     )
-    save_hazard(turn.connection, repeated)
+    turn.hazards.save(repeated)
     kind = "hazard.repeated" if grade is hazard.grade else "hazard.upgraded"
     journal_hazard(turn, kind, repeated, evidence=[evidence["id"]])
 
@@ -121,5 +120,5 @@ def _recur(turn: Turn, hazard: Hazard, verdict: OpenHazard, evidence: dict[str, 
         rectified_by=None,
         evidence=(*hazard.evidence, evidence)[-MAX_EVIDENCE:],
     )
-    save_hazard(turn.connection, recurred)
+    turn.hazards.save(recurred)
     journal_hazard(turn, "hazard.recurred", recurred, evidence=[evidence["id"]])

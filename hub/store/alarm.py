@@ -2,65 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 from psycopg import sql
 
 from adapters.contract.vocabulary import Priority
 from hub.domain.alarm import Alarm, AlarmState, Verification
 from hub.domain.machine import Nature
+from hub.store.column import Column, documents, flags, integers, moments, numbers, texts
 from hub.store.database import Connection, Row, fetch_all, fetch_one
-from hub.store.journal import jsonb
+from hub.store.journal import write_json
 
 MAX_EVIDENCE: Final = 200
 """Pieces of evidence kept for one alarm; further ones only count as occurrences."""
-_COLUMNS: Final = tuple(field.name for field in fields(Alarm))
-_TYPES: Final[dict[str, LiteralString]] = {
-    "alarm": "bigint", "subject": "text", "condition": "text", "kind": "text", "device": "text",
-    "address": "text", "zone": "text", "priority": "text", "state": "text", "nature": "text",
-    "active": "boolean", "silent": "boolean", "late": "boolean", "unjudged": "boolean", "exercise": "boolean",
-    "rule": "text", "rule_version": "int", "response": "jsonb", "owner_post": "text",
-    "observed_at": "timestamptz", "raised_at": "timestamptz", "last_raised_at": "timestamptz",
-    "occurrences": "int", "acknowledged_at": "timestamptz", "acknowledged_by": "text",
-    "returned_at": "timestamptz", "closed_at": "timestamptz", "verification": "text",
-    "verification_cause": "text", "verified_by": "text", "verified_at": "timestamptz",
-    "escalation_level": "int", "next_escalation_at": "timestamptz", "incident": "bigint", "version": "int",
+_COLUMNS: Final = Alarm.__struct_fields__
+_KINDS: Final[dict[str, Callable[[Iterable[Any]], Column]]] = {
+    "alarm": numbers, "subject": texts, "condition": texts, "kind": texts, "device": texts,
+    "address": texts, "zone": texts, "priority": texts, "state": texts, "nature": texts,
+    "active": flags, "silent": flags, "late": flags, "unjudged": flags, "exercise": flags,
+    "rule": texts, "rule_version": integers, "response": documents, "owner_post": texts,
+    "observed_at": moments, "raised_at": moments, "last_raised_at": moments,
+    "occurrences": integers, "acknowledged_at": moments, "acknowledged_by": texts,
+    "returned_at": moments, "closed_at": moments, "verification": texts,
+    "verification_cause": texts, "verified_by": texts, "verified_at": moments,
+    "escalation_level": integers, "next_escalation_at": moments, "incident": numbers, "version": integers,
 }  # fmt: skip
-"""Every column but the site's, in the table's order."""
+"""Every column but the site's, in the table's order, and how it is sent."""
 _FIXED: Final = frozenset(
     {"subject", "condition", "kind", "device", "address", "zone", "nature", "exercise", "raised_at"}
 )
 """What an alarm is from its raising on; all else may change in its life."""
-_CHANGING: Final = {name: kind for name, kind in _TYPES.items() if name not in _FIXED}
+_CHANGING: Final = tuple(name for name in _KINDS if name not in _FIXED)
+_OCCURRING: Final = ("alarm", "active", "silent", "late", "observed_at", "last_raised_at", "occurrences")
+"""What one more occurrence changes, where that is all: in a backlog, most of what is written of alarms."""
+_STAYING: Final = tuple(name for name in _CHANGING if name not in _OCCURRING)
 
 AlarmKey = tuple[str, str]
 """(subject, condition)."""
+AlarmEvidence = tuple[int, str]
+"""(alarm, event)."""
 
 
 def _names(columns: Iterable[str]) -> sql.Composable:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
-def _arrays(columns: Mapping[str, LiteralString]) -> sql.Composable:
-    return sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(kind)) for kind in columns.values())
+def _arrays(count: int) -> sql.Composable:
+    return sql.SQL(", ").join([sql.SQL("%s")] * count)
 
 
 _INSERT: Final = sql.SQL(
     "INSERT INTO alarm (site, {names}) SELECT %s, n.* FROM unnest({arrays}) AS n ({names})"
-).format(names=_names(_TYPES), arrays=_arrays(_TYPES))
-_UPDATE: Final = sql.SQL(
-    "UPDATE alarm a SET {changes} FROM (SELECT %s::text AS site, n.* FROM unnest({arrays}) AS n ({names})) c"
-    " WHERE a.site = c.site AND a.alarm = c.alarm"
-).format(
-    changes=sql.SQL(", ").join(
-        sql.SQL("{name} = c.{name}").format(name=sql.Identifier(name)) for name in _CHANGING if name != "alarm"
-    ),
-    arrays=_arrays(_CHANGING),
-    names=_names(_CHANGING),
-)
+).format(names=_names(_KINDS), arrays=_arrays(len(_KINDS)))
+
+
+def _update(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(
+        "UPDATE alarm a SET {changes} FROM (SELECT %s::text AS site, n.* FROM unnest({arrays}) AS n ({names}))"
+        " AS c WHERE a.site = c.site AND a.alarm = c.alarm"
+    ).format(
+        changes=sql.SQL(", ").join(
+            sql.SQL("{name} = c.{name}").format(name=sql.Identifier(name))
+            for name in columns
+            if name != "alarm"
+        ),
+        arrays=_arrays(len(columns)),
+        names=_names(columns),
+    )
+
+
+_UPDATES: Final = {columns: _update(columns) for columns in (_CHANGING, _OCCURRING)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +97,11 @@ class OpenAlarms:
         self._site = site
         self._deferred = deferred
         self._open: dict[AlarmKey, Alarm | None] = {}
+        self._stored: dict[int, Alarm] = {}
+        """As they stand in their rows, where we know it."""
         self._new: dict[int, Alarm] = {}
         self._changed: dict[int, Alarm] = {}
-        self._evidence: dict[tuple[int, str], Piece] = {}
+        self._evidence: dict[AlarmEvidence, Piece] = {}
 
     def load(self, keys: Iterable[AlarmKey]) -> None:
         """Find many at once, for those who defer."""
@@ -94,13 +110,14 @@ class OpenAlarms:
             return
         rows = fetch_all(
             self._connection,
-            "SELECT a.* FROM alarm a JOIN unnest(%s::text[], %s::text[]) AS k (subject, condition)"
+            "SELECT a.* FROM alarm a JOIN unnest(%s, %s) AS k (subject, condition)"
             " ON a.subject = k.subject AND a.condition = k.condition"
             " WHERE a.site = %s AND a.state <> 'closed'",
-            ([key[0] for key in wanted], [key[1] for key in wanted], self._site),
+            (texts(key[0] for key in wanted), texts(key[1] for key in wanted), self._site),
         )
         self._open.update(dict.fromkeys(wanted))
-        self._open.update({(row["subject"], row["condition"]): read_alarm(row) for row in rows})
+        for alarm in map(read_alarm, rows):
+            self._open[alarm.subject, alarm.condition] = self._stored[alarm.alarm] = alarm
 
     def find(self, subject: str, condition: str) -> Alarm | None:
         """The one open alarm of (subject, condition)."""
@@ -115,6 +132,8 @@ class OpenAlarms:
         alarm = None if row is None else read_alarm(row)
         if self._deferred:
             self._open[key] = alarm
+            if alarm is not None:
+                self._stored[alarm.alarm] = alarm
         return alarm
 
     def find_last(self, subject: str, condition: str) -> Alarm | None:
@@ -147,14 +166,29 @@ class OpenAlarms:
     def write(self) -> None:
         """Write what is still in memory only. What closed goes first: it makes room for what opened."""
         if self._changed:
-            self._connection.execute(_UPDATE, [self._site, *_columns_of(_CHANGING, self._changed.values())])
-            self._changed.clear()
+            sorts: dict[tuple[str, ...], list[Alarm]] = {columns: [] for columns in _UPDATES}
+            for alarm in self._changed.values():
+                sorts[_OCCURRING if self._only_occurs(alarm) else _CHANGING].append(alarm)
+            for columns, alarms in sorts.items():
+                if alarms:
+                    self._connection.execute(_UPDATES[columns], [self._site, *_columns_of(columns, alarms)])
+            self._settle(self._changed)
         if self._new:
-            self._connection.execute(_INSERT, [self._site, *_columns_of(_TYPES, self._new.values())])
-            self._new.clear()
+            self._connection.execute(_INSERT, [self._site, *_columns_of(_KINDS, list(self._new.values()))])
+            self._settle(self._new)
         if self._evidence:
             self._write_evidence()
             self._evidence.clear()
+
+    def _only_occurs(self, alarm: Alarm) -> bool:
+        """Whether nothing changed in it but what one more occurrence changes."""
+        stored = self._stored.get(alarm.alarm)
+        return stored is not None and all(getattr(stored, name) == getattr(alarm, name) for name in _STAYING)
+
+    def _settle(self, written: dict[int, Alarm]) -> None:
+        if self._deferred:
+            self._stored |= written
+        written.clear()
 
     def _keep(self, alarm: Alarm) -> None:
         if not self._deferred:
@@ -168,38 +202,53 @@ class OpenAlarms:
             self._open[key] = None
 
     def _write_evidence(self) -> None:
-        numbers = sorted({alarm for alarm, _ in self._evidence})
+        numbered = sorted({alarm for alarm, _ in self._evidence})
         # Ordinals have no holes, so that the last one is the count: one look at the index for each alarm.
         counted = self._connection.execute(
-            "SELECT n.alarm, e.ordinal FROM unnest(%s::bigint[]) AS n (alarm), LATERAL"
+            "SELECT n.alarm, e.ordinal FROM unnest(%s) AS n (alarm), LATERAL"
             " (SELECT ordinal FROM alarm_evidence WHERE site = %s AND alarm = n.alarm"
             "  ORDER BY ordinal DESC LIMIT 1) e",
-            (numbers, self._site),
+            (numbers(numbered), self._site),
         )
         counts: dict[int, int] = dict(counted.fetchall())
         pieces = [(key, piece) for key, piece in self._evidence.items() if counts.get(key[0], 0) < MAX_EVIDENCE]
         if not pieces:
             return
+        known = self._known_evidence([key for key, _ in pieces if key[0] in counts])
+        fresh: list[tuple[AlarmEvidence, int, Piece]] = []
+        for key, piece in pieces:
+            ordinal = counts.get(key[0], 0) + 1
+            if key not in known and ordinal <= MAX_EVIDENCE:
+                counts[key[0]] = ordinal
+                fresh.append((key, ordinal, piece))
+        if not fresh:
+            return
         self._connection.execute(
-            "WITH piece AS (SELECT * FROM unnest(%(alarms)s::bigint[], %(events)s::text[],"
-            "  %(times)s::timestamptz[], %(bodies)s::jsonb[], %(counts)s::int[]) WITH ORDINALITY"
-            "  AS p (alarm, event, recorded_at, body, count, place)),"
-            " fresh AS (SELECT p.*, row_number() OVER (PARTITION BY p.alarm ORDER BY p.place) AS number"
-            "  FROM piece p WHERE NOT EXISTS (SELECT FROM alarm_evidence e"
-            "   WHERE e.site = %(site)s AND e.alarm = p.alarm AND e.event = p.event))"
-            " INSERT INTO alarm_evidence (site, alarm, ordinal, event, recorded_at, body)"
-            " SELECT %(site)s, f.alarm, f.count + f.number, f.event, f.recorded_at, f.body"
-            " FROM fresh f WHERE f.count + f.number <= %(limit)s",
-            {
-                "site": self._site,
-                "alarms": [key[0] for key, _ in pieces],
-                "events": [key[1] for key, _ in pieces],
-                "times": [piece.recorded_at for _, piece in pieces],
-                "bodies": [jsonb(piece.body) for _, piece in pieces],
-                "counts": [counts.get(key[0], 0) for key, _ in pieces],
-                "limit": MAX_EVIDENCE,
-            },
+            "INSERT INTO alarm_evidence (site, alarm, ordinal, event, recorded_at, body)"
+            " SELECT %s, n.* FROM unnest(%s, %s, %s, %s, %s) AS n",
+            (
+                self._site,
+                numbers(key[0] for key, _, _ in fresh),
+                integers(ordinal for _, ordinal, _ in fresh),
+                texts(key[1] for key, _, _ in fresh),
+                moments(piece.recorded_at for _, _, piece in fresh),
+                documents(write_json(piece.body) for _, _, piece in fresh),
+            ),
         )
+
+    def _known_evidence(self, keys: Sequence[AlarmEvidence]) -> set[AlarmEvidence]:
+        """Which of these are there already. One look at the index for each: the planner, which does not know
+        what is new here, would rather read an alarm's evidence from its beginning for each piece.
+        """
+        if not keys:
+            return set()
+        rows = self._connection.execute(
+            "SELECT n.alarm, n.event FROM unnest(%s, %s) AS n (alarm, event), LATERAL"
+            " (SELECT FROM alarm_evidence e WHERE e.site = %s AND e.event = n.event AND e.alarm + 0 = n.alarm"
+            "  LIMIT 1) e",
+            (numbers(key[0] for key in keys), texts(key[1] for key in keys), self._site),
+        )
+        return set(rows.fetchall())
 
 
 def find_alarm(connection: Connection, site: str, alarm: int) -> Alarm | None:
@@ -229,11 +278,10 @@ def read_alarm(row: Row) -> Alarm:
     return Alarm(**values)
 
 
-def _columns_of(columns: Iterable[str], alarms: Iterable[Alarm]) -> list[list[Any]]:
-    listed = list(alarms)
+def _columns_of(columns: Iterable[str], alarms: Sequence[Alarm]) -> list[Column]:
     return [
-        [jsonb(alarm.response) for alarm in listed]
+        documents(write_json(alarm.response) for alarm in alarms)
         if name == "response"
-        else [getattr(alarm, name) for alarm in listed]
+        else _KINDS[name](getattr(alarm, name) for alarm in alarms)
         for name in columns
     ]
