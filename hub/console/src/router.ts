@@ -23,6 +23,7 @@ export const router = createRouter({
     { path: "/devices", component: () => import("./screens/Devices.vue") },
     { path: "/incidents/:incident(\\d+)?", component: Incidents },
     { path: "/journal", component: () => import("./desk/journal/Journal.vue") },
+    { path: "/people", component: () => import("./desk/people/People.vue") },
     { path: "/login", component: LogIn },
     { path: "/setup", component: () => import("./screens/SetUp.vue") },
     { path: "/:rest(.*)*", redirect: "/" },

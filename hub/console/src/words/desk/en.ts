@@ -3,7 +3,8 @@
 import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
+import { people } from "./en/people";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...frame, ...hazard, ...journal, ...start };
+export const en: DeskWords = { ...frame, ...hazard, ...journal, ...start, ...people };

@@ -3,8 +3,9 @@
 import { frame } from "./zh/frame";
 import { hazard } from "./zh/hazard";
 import { journal } from "./zh/journal";
+import { people } from "./zh/people";
 import { start } from "./zh/start";
 
-export const zh = { ...frame, ...hazard, ...journal, ...start };
+export const zh = { ...frame, ...hazard, ...journal, ...start, ...people };
 
 export type DeskWords = Record<keyof typeof zh, string>;
