@@ -37,6 +37,7 @@ from hub.store.migration import (
 from hub.store.partition import TABLES, attach, day_of, day_span, held_days, named_partitions
 from hub.store.rollup import LEVELS, rollup_spans
 from hub.store.site import list_sites
+from hub.store.wall import raise_wall
 
 LEFT_OUT: Final = frozenset(
     {"migration", "store", "session", "setup_token", "account_invitation", "login_failure"}
@@ -103,6 +104,7 @@ def restore(dsn: str, file: Path, *, at: datetime, actor: str) -> Backup:
             with transaction(connection):
                 _fill(connection, header, file)
                 apply_migrations(connection)
+                raise_wall(connection)
                 _tell(connection, header, at, actor)
             connection.execute("ANALYZE")
         return _backup(header, contents)

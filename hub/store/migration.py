@@ -13,6 +13,7 @@ import psycopg
 from hub.domain.error import HubError
 from hub.store.database import Connection, Row, connect, fetch_all, lock_number, transaction, watched
 from hub.store.partition import make_partitions
+from hub.store.wall import raise_wall
 
 _LAYOUT = {
     "native": {
@@ -62,8 +63,9 @@ def load_migrations() -> list[Migration]:
     return sorted(found, key=lambda migration: (migration.number, migration.layout or ""))
 
 
-def migrate(dsn: str, *, up_to: int | None = None) -> list[int]:
-    """Bring the database to the newest schema (or to number `up_to`); returns the numbers applied.
+def migrate(dsn: str, *, up_to: int | None = None, passwords: Mapping[str, str] | None = None) -> list[int]:
+    """Bring the database to the newest schema (or to number `up_to`) and its walls to what `wall.py` says;
+    `passwords` are its roles'. Returns the numbers applied.
 
     The layout (native partitions or TimescaleDB) is chosen once, when the database is empty. Raises
     SchemaMismatch where the database is newer than this program, lacks a migration in the middle, or a past
@@ -75,7 +77,10 @@ def migrate(dsn: str, *, up_to: int | None = None) -> list[int]:
         with watched(connection):
             take_migration_lock(connection)
             choose_layout(connection)
-            return apply_migrations(connection, up_to=up_to)
+            applied = apply_migrations(connection, up_to=up_to)
+            if up_to is None:
+                raise_wall(connection, passwords)
+            return applied
     finally:
         connection.close()
 

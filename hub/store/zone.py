@@ -16,7 +16,7 @@ def zone_exists(connection: Connection, site: str, zone: str) -> bool:
 def zone_names(connection: Connection, site: str) -> dict[str, dict[str, str]]:
     """The names of the site's present places, by zone."""
     rows = connection.execute("SELECT zone, name FROM zone WHERE site = %s AND active ORDER BY zone", (site,))
-    return {zone: name for zone, name in rows}
+    return dict(rows.fetchall())
 
 
 def zones_below(connection: Connection, site: str, zone: str) -> list[str]:
