@@ -23,14 +23,17 @@ from hub.clock import steady_s, utc_now
 from hub.domain.error import StoreUnavailable
 from hub.domain.permission import FOLLOWING
 from hub.store.account import open_accesses
+from hub.store.area import EVERY_SITE
 from hub.store.database import Connection, await_notices, connect, limit_statements, listen, watched
 from hub.store.journal import CHANNEL, head_id, head_seq, present_id
+from hub.store.reader import reader_lags
 from hub.store.site import edge_keys, list_sites
 from hub.store.token import token_accesses
 from hub.store.view import liveness_rows
 
 POLL_S: Final = 1.0
 KEYS_S: Final = 5.0
+LAGS_S: Final = 5.0
 STEADY_S: Final = 10.0
 BEHIND: Final = 500
 """Journal rows: screens that are farther behind get the picture, which shows what is newest at once, in place
@@ -71,6 +74,9 @@ class Feed:
         """When each process but the workers gave its last sign of life."""
         self.told: Mapping[int, tuple[str, Mapping[str, Any]]] = {}
         """What each worker and the chores tell of themselves, by pid: (process, its words)."""
+        self.readers: Mapping[str, tuple[int, datetime | None]] = {}
+        """How far each reader of the journal is behind: rows, and the time of the oldest of them."""
+        self._lags_read = float("-inf")
         self.answered = float("-inf")
         """When the database last answered (monotonic)."""
         self.changes_read = 0
@@ -103,7 +109,7 @@ class Feed:
             self._stop.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
 
     def _read_forever(self) -> None:
-        connection = connect(self._dsn, application="sanfang api feed")
+        connection = connect(self._dsn, application="sanfang api feed", area=EVERY_SITE)
         try:
             with watched(connection):
                 limit_statements(connection)
@@ -128,6 +134,8 @@ class Feed:
         if steady_s() - self._keys_read > KEYS_S:
             self._unreceipted.set_keys(edge_keys(connection))
             self._keys_read = steady_s()
+        if steady_s() - self._lags_read > LAGS_S:
+            self.readers, self._lags_read = reader_lags(connection), steady_s()
         rows = liveness_rows(connection)
         workers = {row["site"]: row["at"] for row in rows if row["process"] == "worker"}
         self.liveness = {row["process"]: row["at"] for row in rows if row["process"] != "worker"}

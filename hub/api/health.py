@@ -132,6 +132,22 @@ def _metrics(here: Context) -> Iterable[str]:
     )
     for process, part, name, kind, label, text in _TOLD:
         yield from write_metric(name, kind, text, _sum_told(live.feed.told, process, part, label))
+    lags = sorted(live.feed.readers.items())
+    yield from write_metric(
+        "sanfang_journal_behind_rows",
+        "gauge",
+        "Journal rows that a reader has still to read, over all sites.",
+        {f'reader="{name}"': float(behind) for name, (behind, _) in lags},
+    )
+    yield from write_metric(
+        "sanfang_journal_behind_seconds",
+        "gauge",
+        "Age of the oldest of them.",
+        {
+            f'reader="{name}"': 0.0 if oldest_at is None else max(0.0, (utc_now() - oldest_at).total_seconds())
+            for name, (_, oldest_at) in lags
+        },
+    )
     yield from write_metric(
         "sanfang_journal_seq",
         "gauge",

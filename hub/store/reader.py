@@ -124,6 +124,18 @@ def reader_rows(connection: Connection, site: str) -> list[Row]:
     )
 
 
+def reader_lags(connection: Connection) -> dict[str, tuple[int, datetime | None]]:
+    """How far each reader is behind over all sites of the connection's area: journal rows, and when the oldest
+    of them was written (None: it is at the end everywhere).
+    """
+    rows = connection.execute(
+        "SELECT c.reader, sum(greatest(h.seq - c.seq, 0)), min(o.at) FROM reader_cursor c"
+        " JOIN journal_head h USING (site) LEFT JOIN LATERAL (SELECT j.at FROM journal j WHERE j.site = c.site"
+        " AND j.seq > c.seq AND c.seq < h.seq ORDER BY j.seq LIMIT 1) o ON true GROUP BY c.reader"
+    )
+    return {reader: (int(behind), oldest_at) for reader, behind, oldest_at in rows}
+
+
 def dead_letters(connection: Connection, site: str, *, limit: int) -> list[Row]:
     """What was passed over, the newest first: reader, seq, at, attempts, error, the row's subject and kind."""
     return fetch_all(

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from hub.domain.retention import Kept
     from hub.store.survey import Survey
 
 app = typer.Typer(no_args_is_help=True, help="The hub's database: schema, state, backup, restore.")
@@ -36,16 +37,17 @@ def migrate(config: Config) -> None:
 
 @app.command("status")
 def status(config: Config) -> None:
-    """Say what is in the database, how far its roll-ups are, and when it was backed up."""
+    """Say what is in the database, how long it is kept, how far its roll-ups are, when it was backed up."""
     with _faults():
         from hub.clock import utc_now
         from hub.settings import load_settings
         from hub.store.database import connect
         from hub.store.survey import survey
 
-        connection = connect(load_settings(config).database, application="sanfang db")
+        settings = load_settings(config)
+        connection = connect(settings.database, application="sanfang db")
         try:
-            for line in describe(survey(connection), utc_now()):
+            for line in describe(survey(connection), utc_now(), settings.retention.kept):
                 typer.echo(line)
         finally:
             connection.close()
@@ -107,8 +109,10 @@ _AFTERWARDS = (
 )
 
 
-def describe(found: Survey, now: datetime) -> Iterator[str]:
-    """The state of a database as lines for a person."""
+def describe(found: Survey, now: datetime, kept: Kept) -> Iterator[str]:
+    """The state of a database as lines for a person; `kept`: for how many days what is kept."""
+    from hub.jobs.retention import first_kept
+
     yield f"schema   {found.schema} (this program: {found.newest_schema}), layout {found.layout}"
     if found.store is None:
         yield "         not at this program's schema: run `sanfang db migrate`, or start the hub"
@@ -125,6 +129,9 @@ def describe(found: Survey, now: datetime) -> Iterator[str]:
     for table, days in found.days.items():
         rows = f"rows from {days.oldest} to {days.newest}" if days.oldest else "no rows"
         yield f"days     {table}: {days.held} open, {rows}"
+    for name in kept:
+        first = first_kept(kept, name, now)
+        yield f"kept     {name:<14} {'for ever' if first is None else f'{kept[name]} days: from {first} on'}"
     for site in found.rollups:
         if site.recorded is None:
             yield f"roll-ups {site.site}: nothing was recorded yet"

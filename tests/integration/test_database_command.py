@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from hub.domain.error import ConfigurationError
+from hub.domain.retention import DEFAULT
 from hub.store.database import connect
 from hub.store.survey import survey
 from sanfang.commands.database import app, describe
@@ -57,19 +59,21 @@ def test_from_nothing_to_a_backup_and_back(
     assert "newest already" in run(monkeypatch, any_database, "migrate")
     before = run(monkeypatch, any_database, "status")
     assert "backup   never" in before and f"roll-ups {SITE}: nothing was recorded yet" in before
+    first = datetime.now(UTC).date() - timedelta(days=190)
+    assert f"kept     events         190 days: from {first} on" in before
     with connect(any_database, application="test") as connection:
         fill_every_table(connection)
     file = tmp_path / "school.tar"
     told = run(monkeypatch, any_database, "backup", str(file))
     assert "mode 0600" in told and "root secrets" in told
-    assert "(0 s ago)" in run(monkeypatch, any_database, "status")
+    assert re.search(r"backup .*\(\d+ s ago\)", run(monkeypatch, any_database, "status"))
     assert "run `sanfang db migrate`" in run(monkeypatch, empty, "status")
     told = run(monkeypatch, empty, "restore", str(file))
     assert "lane.gap" in told and "marked late" in told
     assert "restored" in run(monkeypatch, empty, "status")
     with connect(empty, application="test") as connection:
         assert count(connection, "SELECT count(*) FROM journal WHERE kind = 'store.restored'") == 4
-        for line in describe(survey(connection), datetime.now(UTC) + timedelta(days=3)):
+        for line in describe(survey(connection), datetime.now(UTC) + timedelta(days=3), DEFAULT):
             assert "\n" not in line
 
 

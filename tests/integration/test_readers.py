@@ -327,6 +327,8 @@ def test_the_api_says_how_far_each_reader_is(
         assert reader["lag"] == reader["head"] - reader["seq"] >= 3
         assert "500" in reader["error"]
         assert reader["oldest_s"] >= 0
+        behind = f'sanfang_journal_behind_rows{{reader="{HOOK}"}} '
+        wait_until(lambda: f"{behind}{reader['lag']}.0\n" in client.get("/metrics").text, 15)
         receiver.answer = 200
         wait_until(
             lambda: client.get("/api/v1/sites/demo/readers").json()["readers"][0]["state"] == "current", 15
