@@ -24,6 +24,7 @@ from hub.sites.configuration import SiteConfiguration
 from hub.sites.desk import apply_configuration
 from hub.store.account import add_account, add_grant
 from hub.store.database import connect
+from hub.store.wall import dsn_as
 from sanfang.ports import LOOPBACK, accepts
 from tests.ports import reserve_port
 from tests.waiting import wait_until
@@ -176,14 +177,19 @@ def run_api_here(
 
     async def main() -> int:
         running._loop, running._stop = asyncio.get_running_loop(), asyncio.Event()
-        return await serve(settings, running._stop)
+        # As the process runs: by the role that row security binds; `settings.database` is the owner's.
+        walled = settings.model_copy(update={"database": dsn_as(settings.database, "api", {})})
+        return await serve(walled, running._stop)
 
     thread = threading.Thread(target=lambda: codes.append(asyncio.run(main())))
     thread.start()
     try:
         wait_until(lambda: accepts(settings.http.port) or not thread.is_alive(), why="the API serves")
         wait_until(
-            lambda: "database" not in httpx2.get(f"{running.url}/readyz", trust_env=False).json()["missing"],
+            lambda: (
+                "database"
+                not in httpx2.get(f"{running.url}/readyz", trust_env=False, timeout=30.0).json()["missing"]
+            ),
             why="the feed reads",
         )
         yield running

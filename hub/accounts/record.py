@@ -16,7 +16,7 @@ from typing import Any
 from hub.domain.permission import Grant
 from hub.store.area import EVERY_SITE
 from hub.store.database import Connection, Pool, borrow, site_turn, transaction
-from hub.store.journal import append_journal
+from hub.store.journal import JournalLine, append_to_each
 from hub.store.right import sites_of
 
 
@@ -30,16 +30,8 @@ class Record:
 
     def write(self, actor: str, account: str, kind: str, body: Mapping[str, Any]) -> None:
         """Journal an act on an account."""
-        for site in self.sites:
-            append_journal(
-                self.connection,
-                site,
-                at=self.at,
-                actor=actor,
-                subject=f"account:{account}",
-                kind=kind,
-                body=body,
-            )
+        line = JournalLine(self.at, actor, f"account:{account}", kind, body)
+        append_to_each(self.connection, self.sites, line)
 
 
 @contextmanager

@@ -247,13 +247,12 @@ def site_turn(connection: Connection, *sites: str) -> None:
     """Take the turn of each site, in sorted order, until the transaction ends. A connection that sees every
     site sees these alone until then: who has a school's turn cannot touch another's by mistake.
     """
-    area = write_area(sites)
-    for site in sorted(sites):
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(%(lock)s), CASE WHEN current_setting(%(name)s, true) = '*'"
-            " THEN set_config(%(name)s, %(area)s, true) END",
-            {"lock": lock_number(f"turn:{site}"), "name": SETTING, "area": area},
-        )
+    locks = [lock_number(f"turn:{site}") for site in sorted(sites)]
+    connection.execute(
+        "SELECT pg_advisory_xact_lock(lock), CASE WHEN current_setting(%(name)s, true) = '*'"
+        " THEN set_config(%(name)s, %(area)s, true) END FROM unnest(%(locks)s::bigint[]) AS lock",
+        {"locks": locks, "name": SETTING, "area": write_area(sites)},
+    )
 
 
 def hold_site(connection: Connection, site: str) -> bool:

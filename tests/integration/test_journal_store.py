@@ -6,8 +6,9 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
+from hub.domain.chain import canonical, hash_row
 from hub.store.database import connect, fetch_all, site_turn, transaction
-from hub.store.journal import append_journal, read_journal
+from hub.store.journal import JournalLine, append_journal, append_to_each, read_journal
 
 AT = datetime(2026, 3, 1, 8, 0, 0, 120_000, tzinfo=UTC)
 
@@ -48,3 +49,34 @@ def test_a_site_is_numbered_and_chained_by_itself(database: str) -> None:
         assert [row["seq"] for row in read_journal(connection, "west", after=0)] == [1]
         first = fetch_all(connection, "SELECT DISTINCT prev_hash FROM journal WHERE seq = 1")
     assert [row["prev_hash"] for row in first] == [b"\0" * 32]
+
+
+def test_the_same_row_for_many_sites_is_each_ones_own(database: str) -> None:
+    line = JournalLine(AT, "7", "account:7", "session.opened", {"station": "值班室"})
+    sites = ["north", "east", "west"]
+    with connect(database, application="test") as connection:
+        for told in (["east"], sites, []):
+            with transaction(connection):
+                site_turn(connection, *told)
+                append_to_each(connection, told, line)
+        with transaction(connection):
+            site_turn(connection, "east")
+            append_journal(connection, "east", at=AT, actor="7", subject="hub", kind="x.y", body={})
+        rows = fetch_all(connection, "SELECT * FROM journal ORDER BY site, seq")
+        heads = fetch_all(connection, "SELECT site, seq, hash FROM journal_head ORDER BY site")
+    links = dict.fromkeys(sites, b"\x00" * 32)
+    for row in rows:
+        assert row["prev_hash"] == links[row["site"]]
+        links[row["site"]] = hash_row(
+            row["prev_hash"],
+            row["site"],
+            row["seq"],
+            row["at"],
+            row["actor"],
+            row["subject"],
+            row["kind"],
+            canonical(row["body"]),
+        )
+        assert row["hash"] == links[row["site"]]
+    assert [(row["site"], row["seq"]) for row in heads] == [("east", 3), ("north", 1), ("west", 1)]
+    assert {row["site"]: row["hash"] for row in heads} == links

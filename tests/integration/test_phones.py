@@ -65,7 +65,7 @@ def test_a_phone_is_enrolled_once_works_as_a_guard_and_is_revoked(api: RunningAp
     ):
         assert phone.request(method, f"/api/v1{path}", json=body).status_code == 403, path
     screen = Screen(phone)
-    screen.wait_for("snapshot")
+    screen.wait_for("beat", 3)  # it is looked at each second, and goes on
     do(officer, f"{PHONES}/{made['phone']}/revoke", 204)
     assert screen.closed.wait(5)
     assert phone.get("/api/v1/session").status_code == 401

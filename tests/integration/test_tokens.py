@@ -97,7 +97,7 @@ def test_a_token_ends_and_its_stream_with_it(api: RunningApi, any_database: str,
     do(maker, "/tokens", 404, name="x", permissions=SEEING, sites=["other"])
     wall = program(api, made["secret"])
     screen = Screen(wall)
-    screen.wait_for("snapshot")
+    screen.wait_for("beat", 3)  # it is looked at each second, and goes on
     if how == "revoked":
         do(admin, f"/tokens/{made['token']}/revoke", 204)
         do(admin, f"/tokens/{made['token']}/revoke", 409)
