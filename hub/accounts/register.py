@@ -163,7 +163,10 @@ def give_grant(pool: Pool, actor: Access, account: str, grant: Grant, now: datet
 
 def withdraw_grant(pool: Pool, actor: Access, account: str, grant: Grant, now: datetime) -> None:
     """Take a role away that the actor could have given. Raises NotFound, NotYours, ActRefused."""
-    check_grant(actor, grant)
+    # Also one at a site that the hub no longer has.
+    if grant.site is not None and grant.site not in actor.sites and not may_give(actor, grant):
+        raise NotFound("site: there is no such site")
+    _check_giving(actor, grant)
     _refuse_own(actor, account)
     with recording(pool, account, now, _reach(actor, (grant,))) as record:
         lock_rights(record.connection)
@@ -176,10 +179,14 @@ def withdraw_grant(pool: Pool, actor: Access, account: str, grant: Grant, now: d
 
 def check_grant(actor: Access, grant: Grant) -> None:
     """Raises InvalidAct, NotFound or NotYours where the actor may not give or take this."""
-    if grant.site is not None and grant.area:
-        raise InvalidAct("area: stands beside a site; a grant is at one site or over an area")
     if grant.site is not None and grant.site not in actor.sites:
         raise NotFound("site: there is no such site")
+    _check_giving(actor, grant)
+
+
+def _check_giving(actor: Access, grant: Grant) -> None:
+    if grant.site is not None and grant.area:
+        raise InvalidAct("area: stands beside a site; a grant is at one site or over an area")
     if not may_give(actor, grant):
         raise NotYours(
             "you do not have all of this role over all of that area yourself; nobody gives more than he has"

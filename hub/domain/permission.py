@@ -168,9 +168,13 @@ class Grant:
         return area[: len(self.area)] == self.area
 
     def within(self, other: Grant, area_of_site: tuple[str, ...] | None = None) -> bool:
-        """Whether `other` covers all that this grant covers; `area_of_site`: where this grant's site is."""
+        """Whether `other` covers all that this grant covers; `area_of_site`: where this grant's site is, None
+        where there is no such site any more.
+        """
         if other.site is not None:
             return self.site == other.site
+        if not other.area:
+            return True
         area = self.area if self.site is None else area_of_site
         return area is not None and area[: len(other.area)] == other.area
 

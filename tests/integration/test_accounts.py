@@ -153,6 +153,11 @@ def test_nobody_takes_rights_from_himself(api: RunningApi) -> None:
     do(admin, "/accounts/a-third/enable")
     do(admin, "/accounts/a-third/grants/withdraw", 204, **EVERYWHERE)
     do(admin, f"/accounts/{invited['account']}/grants/withdraw", 204, **EVERYWHERE)
+    # What was given at a school that the hub no longer has holds nobody up.
+    api.colleague("moved", Grant(Role.GUARD, "gone"))
+    do(admin, "/accounts/a-moved/disable")
+    do(admin, "/accounts/a-moved/grants", 404, role="operator", site="gone")
+    do(admin, "/accounts/a-moved/grants/withdraw", 204, role="guard", site="gone")
     # Whose last right went is seen by those who administer the whole hub.
     assert listed(admin)["second"]["grants"] == []
 

@@ -27,6 +27,10 @@ def test_the_delay_doubles_up_to_its_limit() -> None:
         ("account:a", 6, 4, 0),
         ("account:a", 99, 3601, 0),
         ("address:1", 12, 0, 1),
+        ("browser:a:0f", 99, 0, 30),
+        ("factor:a", 4, 0, 0),
+        ("factor:a", 99, 0, 300),
+        ("factor:browser:a:0f", 99, 0, 300),
     ],
 )
 def test_waiting(key: str, failures: int, ago_s: float, wait: float) -> None:
