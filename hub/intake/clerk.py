@@ -21,8 +21,8 @@ from hub.clock import utc_now
 from hub.dispatch.verdict import raise_unjudged
 from hub.domain.error import ActRefused, DataRefused, HubError
 from hub.intake.attempt import attempt
-from hub.intake.clock import ClockSight, offset_at
-from hub.intake.held import STEP, HeldSite, load_held
+from hub.intake.clock import UNBELIEVED_US, ClockSight, offset_at
+from hub.intake.held import HeldSite, load_held
 from hub.intake.lane import Move, Step, decide
 from hub.intake.parcel import Notice, Parcel
 from hub.intake.run import RawItem, Run
@@ -44,6 +44,8 @@ from hub.store.journal import read_journal
 _log: Final = logging.getLogger(__name__)
 
 _FAILED: Final = "the rules failed on what the hub itself observed"
+_IN_STEP: Final = timedelta(milliseconds=10)
+"""A site's recorded time that is no further ahead of the clock goes with it."""
 
 Build = Callable[[HeldSite], Parcel]
 """Makes a parcel from a site's memory; called again after that memory was loaded anew."""
@@ -208,7 +210,7 @@ class Clerk:
         """Put a run into a parcel, behind what is stored of it already."""
         if run.items:
             now = parcel.recorded_at - held.ahead
-            offset, waited_ms = self._offset(run), run.waited_ms(now)
+            offset, waited_ms = self.offset(run), run.waited_ms(now)
             for raw in run.items[step.skip :]:
                 take_item(parcel, held.series, _origin(run, raw, waited_ms, offset), raw.data)
         else:
@@ -239,7 +241,7 @@ class Clerk:
         with transaction(self.connection):
             site_turn(self.connection, site)
             outcome.retries += [(site, number) for number in self._consume(site)]
-            offset, waited_ms = self._offset(run), run.waited_ms(now)
+            offset, waited_ms = self.offset(run), run.waited_ms(now)
             for raw in run.items[step.skip :]:
                 self._take_one(begin, _origin(run, raw, waited_ms, offset), raw, site)
             if not run.items:
@@ -356,14 +358,13 @@ class Clerk:
             self._by_ways(site, [Way(lambda held: _broken(held, passed), fed=False, error=repr(passed)[:500])])
         return retries
 
-    def _offset(self, run: Run) -> int:
+    def offset(self, run: Run) -> int:
         """By how much the edge's clock was ahead of ours at sending, in µs."""
-        offset = offset_at(self._sights(run.sender), run.sight)
-        ahead = self.sites[run.sender.site].ahead
-        if ahead > STEP:
-            # Edges are measured by the clock, but what they say is ordered by what the site has recorded.
-            offset -= ahead // timedelta(microseconds=1)
-        return offset
+        if self.sites[run.sender.site].ahead > _IN_STEP:
+            # Edges are measured by the clock, but what they say is ordered by what the site has recorded: by
+            # its age, from the first moment on to the last, and not only beyond some difference.
+            return UNBELIEVED_US
+        return offset_at(self._sights(run.sender), run.sight)
 
 
 def _origin(run: Run, raw: RawItem, waited_ms: int, offset_us: int) -> Origin:

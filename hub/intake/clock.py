@@ -18,6 +18,8 @@ from adapters.contract.message import LATE_AFTER_MS
 from hub.domain.moment import microseconds, moment_of
 
 TOLERANCE_US: Final = 5_000_000
+UNBELIEVED_US: Final = 2 * TOLERANCE_US
+"""An offset at which nobody goes by the edge's word."""
 RESTARTED_US: Final = 120_000_000
 """An edge's steady clock that is further than any way's delay from where it should be began anew."""
 _LEAST: Final = microseconds(datetime(1, 1, 2, tzinfo=UTC))
@@ -100,11 +102,13 @@ def event_time(observed_at: int | None, replayed: bool, edge: EdgeTime) -> Event
         return EventTime(edge.at, edge.uncertain, None)
     if replayed and _LEAST <= observed_at <= edge.at + TOLERANCE_US:
         return EventTime(observed_at, edge.uncertain, None)
-    if abs(observed_at - edge.at) <= TOLERANCE_US:
-        return EventTime(observed_at, edge.uncertain, False)
-    if edge.shift and abs(observed_at + edge.shift - edge.at) <= TOLERANCE_US:
-        # The device goes by the edge's clock: it is the edge that is off.
-        return EventTime(observed_at + edge.shift, edge.uncertain, False)
+    meant = observed_at
+    if edge.shift and abs(observed_at + edge.shift - edge.at) < abs(observed_at - edge.at):
+        # The device goes by the edge's clock: it is the edge that is off. What is nearer counts also where both
+        # could be: a time that goes over to the other at some offset would jump back.
+        meant = observed_at + edge.shift
+    if abs(meant - edge.at) <= TOLERANCE_US:
+        return EventTime(meant, edge.uncertain, False)
     return EventTime(edge.at, True, True)
 
 
@@ -121,13 +125,14 @@ def reading_times(
 ) -> ReadingTimes:
     """The same for a column of readings, all of them news or all of them replayed."""
     said = np.clip(observed_at, _LEAST, _MOST)
+    if edge.shift:
+        shifted = said + edge.shift
+        far = np.abs(shifted - edge.at)
+        by_edge = (far <= TOLERANCE_US) & (far < np.abs(said - edge.at))
+        said = np.where(by_edge, shifted, said)
     off = np.abs(said - edge.at) > TOLERANCE_US
     if not off.any():
         return ReadingTimes(said, off)
-    if edge.shift:
-        shifted = said + edge.shift
-        by_edge = off & (np.abs(shifted - edge.at) <= TOLERANCE_US)
-        said, off = np.where(by_edge, shifted, said), off & ~by_edge
     if replayed:
         off &= said > edge.at  # the past is what a memory is about; the future is a clock that is wrong
     return ReadingTimes(np.where(off, np.int64(edge.at), said), off)

@@ -62,7 +62,8 @@ class Parcel:
     stirred: set[SeriesKey] = field(default_factory=set)
     """Series of which readings are among the inputs: what comes behind them is fed, too."""
     by_edge: set[str] = field(default_factory=set)
-    """Events that have their time from the edge, because their device gave none or a wrong one."""
+    """Events that have their time from the edge: their device gave none or a wrong one, or goes by the edge's
+    clock, which is off."""
     retold: set[str] = field(default_factory=set)
     """Events that an edge tells anew because we lost track: only where they change something are they news."""
     reflexes: list[ReflexDone] = field(default_factory=list)

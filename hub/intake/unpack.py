@@ -208,7 +208,7 @@ def _take_event(parcel: Parcel, book: SeriesBook, origin: Origin, index: int, ev
         late=is_late(origin.age_ms),
         attributes=_attributes(event, book.secret),
     )
-    if time.drift is not False and time.observed_at == edge.at:
+    if time.observed_at != event.observed_at:
         parcel.by_edge.add(taken.id)
     if event.replayed and event.attributes.get(RETOLD) is True:
         parcel.retold.add(taken.id)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
 
 from adapters.contract.message import AGE_UNKNOWN
+from adapters.contract.topic import Sender
+from adapters.contract.vocabulary import Lane
+from hub.domain.moment import microseconds
+from hub.intake.clerk import Clerk
 from hub.intake.clock import (
     ClockSight,
     edge_time,
@@ -18,6 +23,10 @@ from hub.intake.clock import (
     offset_at,
     reading_times,
 )
+from hub.intake.held import HeldSite
+from hub.intake.run import Run
+
+NOTHING: Any = None
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -114,3 +123,32 @@ def test_any_number_becomes_a_time_of_some_calendar() -> None:
     assert moment(0) == datetime(1970, 1, 1, tzinfo=UTC)
     assert moment_or_none(2**63) is None
     assert moment_or_none(None) is None
+
+
+@pytest.mark.parametrize("device_lag_ms", [0, 300, 2_000])
+@pytest.mark.parametrize("set_by_s", [-3_600, -40, -20, -4, 4, 20, 40])
+def test_what_a_device_says_later_is_dated_later_however_the_hubs_clock_is_set(
+    set_by_s: int, device_lag_ms: int
+) -> None:
+    """The clock is set at 10 s and put right at 40 s; edge and device go by the true time, and the site's
+    recorded time by half of it while it is ahead. A time that jumped back would make a change history.
+    """
+    held = HeldSite("s", NOTHING, NOTHING, NOTHING, {}, {}, 0, 0, moment(NOW))
+    clerk = Clerk(NOTHING, NOTHING, lambda sender: None)
+    clerk.sites["site"] = held
+    before = 0
+    with pytest.MonkeyPatch.context() as patch:
+        for tenth in range(1, 1_200):
+            true_us = NOW + tenth * 100_000
+            set_us = set_by_s * SECOND if 100 <= tenth < 400 else 0
+            hub = moment(true_us + set_us)
+            patch.setattr("hub.intake.held.steady_s", lambda tenth=tenth: tenth / 10)
+            recorded_at = held.next_moment(hub)
+            run = Run(Sender("site", "edge"), Lane.ALARM, 7, tenth, 1, -set_us, hub, uptime_ms=tenth * 100)
+            edge = edge_time(true_us, 0, microseconds(recorded_at), clerk.offset(run))
+            said = true_us - device_lag_ms * 1_000
+            used = event_time(said, False, edge).observed_at
+            if used != said:
+                used = max(used, before)  # a time that is the hub's own measure keeps to the lane's order
+            assert used >= before - 11_000, f"at {tenth / 10} s"
+            before = used
