@@ -1,7 +1,7 @@
 """Thousands of devices that speak through one connection, and the ledger of what they said.
 
-A device's rule: what it said in the last `RESEND_S` before its broker was lost, and what was not
-acknowledged, it says again with the same id at the next connect, and again 3 and 8 seconds later; what happens
+A device's rule: what it said since `RESEND_S` before its broker was lost, and what was not acknowledged, it
+says again with the same id at the next connect, and again 3 and 8 seconds later; what happens
 while the broker is away waits. Telemetry of that time is not made up for.
 """
 
@@ -79,7 +79,7 @@ class _Wire:
     said: deque[Saying] = field(default_factory=deque)
     by_mid: dict[int, Saying] = field(default_factory=dict)
     repeat_at: list[float] = field(default_factory=list)
-    repeating: list[Saying] = field(default_factory=list)
+    repeat_since: float = 0.0
 
 
 class Campus:
@@ -133,7 +133,7 @@ class Campus:
         """Whether the broker has all that an edge's devices said, and nothing will be said again."""
         with self._lock:
             wire = self._wire
-            waits = any(saying.edge == edge for saying in (*wire.waiting, *wire.repeating))
+            waits = any(saying.edge == edge for saying in wire.waiting)
             open_ = any(saying.edge == edge and not saying.acknowledged for saying in wire.said)
             return not (waits or open_ or wire.repeat_at)
 
@@ -215,10 +215,9 @@ class Campus:
         if not (self._connected and wire.repeat_at and now >= wire.repeat_at[0]):
             return
         wire.repeat_at.pop(0)
-        for saying in wire.repeating:
+        # Also what was said since: an edge may come back to its broker seconds after the devices did.
+        for saying in [one for one in wire.said if not one.acknowledged or one.sent_at > wire.repeat_since]:
             self._say(saying, saying.sent_at)
-        if not wire.repeat_at:
-            wire.repeating = []
 
     def _flush(self, now: float) -> None:
         wire = self._wire
@@ -263,9 +262,8 @@ class Campus:
     def _begin_repeating(self, now: float) -> None:
         wire = self._wire
         self.losses.append((self._lost_at, time.time()))
-        since = now - (time.time() - self._lost_at) - RESEND_S
+        wire.repeat_since = now - (time.time() - self._lost_at) - RESEND_S
         wire.by_mid.clear()
-        wire.repeating = [one for one in wire.said if not one.acknowledged or one.sent_at > since]
         wire.repeat_at = [now + after for after in _RESEND_AFTER_S]
 
 
