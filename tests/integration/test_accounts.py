@@ -19,10 +19,10 @@ EVERYWHERE = {"role": "administrator"}
 
 
 @pytest.fixture
-def api(any_database: str, tmp_path: Path) -> Iterator[RunningApi]:
-    prepare_site(any_database)
-    prepare_site(any_database, {**SITE, "site": "other"})
-    with run_api_here(any_database, tmp_path) as running:
+def api(database: str, tmp_path: Path) -> Iterator[RunningApi]:
+    prepare_site(database)
+    prepare_site(database, {**SITE, "site": "other"})
+    with run_api_here(database, tmp_path) as running:
         yield running
 
 
@@ -47,7 +47,7 @@ def journal(database: str, like: str) -> list[dict[str, Any]]:
         )
 
 
-def test_the_invited_sets_a_password_once_and_does_what_was_given(api: RunningApi, any_database: str) -> None:
+def test_the_invited_sets_a_password_once_and_does_what_was_given(api: RunningApi, database: str) -> None:
     admin = api.prove(api.administrator())
     form = {"name": "wang", "display_name": "王芳", "grants": [{"role": "operator", "site": "demo"}]}
     made = do(admin, "/accounts", 201, **form)
@@ -65,7 +65,7 @@ def test_the_invited_sets_a_password_once_and_does_what_was_given(api: RunningAp
     assert wang.get("/api/v1/sites/other/overview").status_code == 404
     assert wang.get("/api/v1/accounts").status_code == 403
     # In the journal of the site that it concerns, and of no other; ids only.
-    rows = [row for row in journal(any_database, "account.%") if row["subject"] == f"account:{made['account']}"]
+    rows = [row for row in journal(database, "account.%") if row["subject"] == f"account:{made['account']}"]
     assert {row["site"] for row in rows} == {"demo"}
     assert [row["kind"] for row in rows] == ["account.invited", "account.password_set"]
     assert not any("王芳" in row["body"] or made["token"] in row["body"] for row in rows)
@@ -176,7 +176,7 @@ def test_two_administrators_who_disable_each_other_leave_one(api: RunningApi) ->
     assert codes[1] != 200, "both were disabled"
 
 
-def test_a_password_change_ends_every_other_session(api: RunningApi, any_database: str) -> None:
+def test_a_password_change_ends_every_other_session(api: RunningApi, database: str) -> None:
     here, there = api.administrator(), api.administrator()
     screen = Screen(there)
     screen.wait_for("snapshot")
@@ -187,9 +187,7 @@ def test_a_password_change_ends_every_other_session(api: RunningApi, any_databas
     assert there.get("/api/v1/session").status_code == 401
     assert here.get("/api/v1/session").status_code == 200
     api.enter(there, "admin", NEW_PASSWORD)
-    assert [row["kind"] for row in journal(any_database, "account.password%")] == [
-        "account.password_changed"
-    ] * 2
+    assert [row["kind"] for row in journal(database, "account.password%")] == ["account.password_changed"] * 2
 
 
 def test_one_logs_out_everywhere(api: RunningApi) -> None:

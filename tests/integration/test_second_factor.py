@@ -22,9 +22,9 @@ ERASE = "/sites/demo/people/zhang/erase"
 
 
 @pytest.fixture
-def api(any_database: str, tmp_path: Path) -> Iterator[RunningApi]:
-    prepare_site(any_database)
-    with run_api_here(any_database, tmp_path) as running:
+def api(database: str, tmp_path: Path) -> Iterator[RunningApi]:
+    prepare_site(database)
+    with run_api_here(database, tmp_path) as running:
         yield running
 
 
@@ -45,9 +45,7 @@ def enrol(client: httpx2.Client) -> tuple[str, list[str]]:
     return secret, do(client, "/account/totp/confirm", code=code_of(secret, -1))["recovery_codes"]
 
 
-def test_who_may_change_rights_is_led_to_enrol_first(
-    api: RunningApi, any_database: str, tmp_path: Path
-) -> None:
+def test_who_may_change_rights_is_led_to_enrol_first(api: RunningApi, database: str, tmp_path: Path) -> None:
     admin = api.administrator()
     assert admin.get("/api/v1/session").json()["second_factor"] == {"state": "needed", "methods": []}
     assert do(admin, ERASE, 403, reason="x")["code"] == "second_factor_needed"
@@ -68,7 +66,7 @@ def test_who_may_change_rights_is_led_to_enrol_first(
     # The key is a file of the hub's alone, and the database holds neither the secret nor a code.
     key = tmp_path / "account.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(key.read_bytes()) == 32
-    with connect(any_database, application="test") as connection:
+    with connect(database, application="test") as connection:
         for table in ("totp", "recovery_code", "account", "session"):
             text = str(fetch_all(connection, f"SELECT t::text FROM {table} t"))  # type: ignore[arg-type]  # noqa: S608
             assert begun["secret"] not in text and codes[0] not in text

@@ -17,10 +17,10 @@ SEEING = ["site.read", "live.follow", "person.names", "alarm.read"]
 
 
 @pytest.fixture
-def api(any_database: str, tmp_path: Path) -> Iterator[RunningApi]:
-    prepare_site(any_database)
-    prepare_site(any_database, {**SITE, "site": "other"})
-    with run_api_here(any_database, tmp_path) as running:
+def api(database: str, tmp_path: Path) -> Iterator[RunningApi]:
+    prepare_site(database)
+    prepare_site(database, {**SITE, "site": "other"})
+    with run_api_here(database, tmp_path) as running:
         yield running
 
 
@@ -38,7 +38,7 @@ def program(api: RunningApi, secret: str) -> httpx2.Client:
     return client
 
 
-def test_a_token_does_what_it_was_made_for_and_nothing_else(api: RunningApi, any_database: str) -> None:
+def test_a_token_does_what_it_was_made_for_and_nothing_else(api: RunningApi, database: str) -> None:
     admin = api.administrator()
     form = {"name": "大屏", "permissions": [*SEEING, "alarm.raise"], "sites": ["demo"], "days": 30}
     assert do(admin, "/tokens", 403, **form)["code"] == "second_factor_needed"
@@ -69,7 +69,7 @@ def test_a_token_does_what_it_was_made_for_and_nothing_else(api: RunningApi, any
     do(admin, "/tokens", 404, **{**form, "sites": ["nowhere"]})
     do(admin, "/tokens", 422, **{**form, "days": 4000})
     # Neither database nor list nor journal hold it; the list says when it was used.
-    with connect(any_database, application="test") as connection:
+    with connect(database, application="test") as connection:
         rows = str(fetch_all(connection, "SELECT t::text FROM api_token t"))
         rows += str(fetch_all(connection, "SELECT body::text FROM journal"))
         assert made["secret"] not in rows and "大屏" in rows
@@ -90,7 +90,7 @@ def test_with_a_token_no_cookie_counts(api: RunningApi) -> None:
 
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "disabled", "withdrawn", "narrowed"])
-def test_a_token_ends_and_its_stream_with_it(api: RunningApi, any_database: str, how: str) -> None:
+def test_a_token_ends_and_its_stream_with_it(api: RunningApi, database: str, how: str) -> None:
     admin = api.prove(api.administrator())
     maker = api.prove(api.colleague("maker", Grant(Role.ADMINISTRATOR, "demo")))
     made = do(maker, "/tokens", 201, name="x", permissions=SEEING, sites=["demo"])
@@ -102,7 +102,7 @@ def test_a_token_ends_and_its_stream_with_it(api: RunningApi, any_database: str,
         do(admin, f"/tokens/{made['token']}/revoke", 204)
         do(admin, f"/tokens/{made['token']}/revoke", 409)
     elif how == "expired":
-        with connect(any_database, application="test") as connection:
+        with connect(database, application="test") as connection:
             connection.execute("UPDATE api_token SET expires_at = now()")
     elif how == "disabled":
         do(admin, "/accounts/a-maker/disable")
