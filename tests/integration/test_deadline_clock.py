@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.contract.message import Command as WireCommand
+from adapters.contract.topic import Sender
 from adapters.contract.vocabulary import Lane
 from hub.domain.command import Command, CommandState, Precedence
-from hub.intake.commander import wire_of
+from hub.domain.moment import microseconds
+from hub.intake.commander import Commander, wire_of
 from hub.jobs.deadline import deadline_chore
 from hub.store.database import Connection
 from tests.intake_scene import SITE, count, event, furnish, items_frame, pack_event
@@ -67,6 +70,51 @@ def test_a_command_requested_by_a_clock_that_was_ahead_expires_in_its_own_time(c
     assert connection.execute("SELECT expires_at FROM command").fetchall() == [(now + timedelta(seconds=20),)]
     chore.work(connection, [SITE], now + timedelta(seconds=21))
     assert connection.execute("SELECT state FROM command").fetchall() == [("expired",)]
+
+
+def test_a_step_dated_by_a_clock_that_was_ahead_is_over_in_its_own_time(connection: Connection) -> None:
+    now = datetime.now(UTC)
+    connection.execute(
+        "INSERT INTO incident (site, incident, plan, plan_version, title, level, state, triggered_at)"
+        " VALUES (%s, 77, 'none', 1, '{}', 'III', 'triggered', %s)",
+        (SITE, now + AHEAD),
+    )
+    connection.execute(
+        "INSERT INTO incident_step (site, incident, step, title, post, state, notified_at, due_at, due_s)"
+        " VALUES (%s, 77, 1, '{}', 'duty-leader', 'notified', %s, %s, 60)",
+        (SITE, now + AHEAD, now + AHEAD + timedelta(seconds=60)),
+    )
+    chore = deadline_chore(shipped_book())
+    chore.work(connection, [SITE], now)
+    query = "SELECT state, due_at FROM incident_step WHERE incident = 77"
+    assert connection.execute(query).fetchall() == [("notified", now + timedelta(seconds=60))]
+    chore.work(connection, [SITE], now + timedelta(seconds=61))
+    assert [row[0] for row in connection.execute(query)] == ["expired"]
+
+
+def test_the_commander_sends_what_a_clock_that_was_ahead_requested_and_once_per_step_of_the_steady_one(
+    connection: Connection,
+) -> None:
+    now, sent = datetime.now(UTC), list[WireCommand]()
+    connection.execute(
+        "INSERT INTO command (site, command, device, address, kind, parameters, precedence, state, reason,"
+        " detail, source, requested_at, expires_at) VALUES (%s, 'c-2', 'gate-door', '', 'door.release', '{}',"
+        " 5, 'requested', '', '', 'person:x', %s, %s)",
+        (SITE, now + AHEAD, now + AHEAD + timedelta(seconds=20)),
+    )
+
+    def publish(_to: Sender, command: WireCommand) -> bool:
+        sent.append(command)
+        return True
+
+    commander = Commander(publish)
+    commander.send(connection, SITE, now, 100.0)
+    assert [each.valid_ms for each in sent] == [20_000], "no order for eight hours"
+    assert sent[0].expires_at == microseconds(now + timedelta(seconds=20))
+    commander.send(connection, SITE, now - AHEAD, 101.0)
+    assert len(sent) == 1, "the clock's step is no time that passed"
+    commander.send(connection, SITE, now - AHEAD, 103.0)
+    assert [each.valid_ms for each in sent] == [20_000, 20_000]
 
 
 def test_no_order_goes_out_for_longer_than_it_was_given() -> None:
