@@ -35,6 +35,7 @@ from hub.store.database import Connection, connect, site_turn, transaction
 from hub.store.migration import SchemaMismatch, migrate
 from hub.store.quarantine import list_quarantine, request_retry
 from hub.store.site import list_sites
+from hub.store.wall import WallRefused, dsn_of, load_passwords
 from hub.tls import check_tls
 
 
@@ -42,20 +43,27 @@ from hub.tls import check_tls
 def _run_api(settings: HubSettings) -> int:
     from hub.api.server import run_api
 
-    return run_api(settings)
+    return run_api(_as(settings, "api"))
 
 
 def _run_worker(settings: HubSettings) -> int:
     from hub.intake.worker import run_worker
 
-    return run_worker(settings)
+    return run_worker(_as(settings, "intake"), owner=settings.database)
 
 
 def _run_chores(settings: HubSettings) -> int:
     from hub.jobs.runner import run_chores
     from hub.notify.notifier import Notifier
 
-    return run_chores(settings, [Notifier(settings.database, settings.webhooks)])
+    walled = _as(settings, "chores").database
+    return run_chores(settings, walled, [Notifier(walled, settings.webhooks)])
+
+
+def _as(settings: HubSettings, role: str) -> HubSettings:
+    """The settings with the database as one of its roles sees it."""
+    walled = dsn_of(settings.database, role, settings.data_dir)
+    return settings.model_copy(update={"database": walled})
 
 
 PROCESSES: Final[Mapping[str, Callable[[HubSettings], int]]] = {
@@ -219,8 +227,9 @@ def _load_all(
 
 def _migrate(settings: HubSettings) -> list[int]:
     try:
-        return migrate(settings.database)
-    except SchemaMismatch as error:
+        passwords = load_passwords(settings.database, settings.data_dir)
+        return migrate(settings.database, passwords=passwords)
+    except (SchemaMismatch, WallRefused) as error:
         raise ConfigurationError([f"database: {error}"]) from error
 
 

@@ -23,6 +23,7 @@ from hub.intake.worker import Worker
 from hub.rulebook.book import RuleBook, load_book
 from hub.rules.engine import Engine
 from hub.settings import BrokerSettings
+from hub.store.wall import dsn_as
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +38,9 @@ def make_worker(dsn: str, host: str, port: int, former_port: int | None = None) 
     book = shipped_book()
     former = None if former_port is None else BrokerSettings(host=host, port=former_port)
     court = Court(book, lambda model: Engine(book, model))
-    return Worker(dsn, BrokerSettings(host=host, port=port), court, former=former)
+    return Worker(
+        dsn_as(dsn, "intake", {}), BrokerSettings(host=host, port=port), court, former=former, owner=dsn
+    )
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def main() -> int:
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     out = sys.stdout.buffer
     try:
-        connection = limit_export(connect(order.database, application="sanfang api export"))
+        connection = limit_export(connect(order.database, application="sanfang api export", area=[order.site]))
         with watched(connection):
             export(connection, order, out)
         out.flush()

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from adapters.contract.message import GapRequest
@@ -34,7 +34,7 @@ from hub.rulebook.book import load_book
 from hub.rules.engine import Engine
 from hub.settings import BrokerSettings, HubSettings
 from hub.store.cursor import newest_cursors
-from hub.store.database import connect, hold_site, limit_silence, watched
+from hub.store.database import connect, hold_site, limit_silence, limit_statements, watched
 from hub.store.history import journal_heads
 from hub.store.liveness import last_alive
 from hub.store.migration import layout_of
@@ -65,10 +65,13 @@ class Worker:
         broker: BrokerSettings,
         court: Court,
         *,
+        owner: str,
         former: BrokerSettings | None = None,
         expiry: Expiry | None = None,
     ) -> None:
         self._database = database
+        self._owner = owner
+        """The database as its owner has it, for partitions."""
         self._court = court
         self._inbox = Inbox()
         self._subscriber = Subscriber(broker, self._inbox, former=former)
@@ -167,7 +170,7 @@ class Worker:
         resume_from(last_alive(clerk.connection))
         now = utc_now()
         if now.date() != self._partitions_for:
-            open_partitions(clerk.connection, layout_of(clerk.connection), now)
+            self._open_partitions(now)
             self._partitions_for = now.date()
         for site in list_sites(clerk.connection):
             if site not in clerk.sites and hold_site(clerk.connection, site):
@@ -177,6 +180,14 @@ class Worker:
                 _log.info("%s is held", site)
         self._lost_s = None
         self._subscriber.watch(clerk.sites)
+
+    def _open_partitions(self, now: datetime) -> None:
+        connection = connect(self._owner, application="sanfang worker upkeep")
+        try:
+            with watched(connection):
+                open_partitions(limit_statements(connection), layout_of(connection), now)
+        finally:
+            connection.close()
 
     def _ask(self, clerk: Clerk) -> None:
         """The exchange follows every take-over of a site: ask its edges for what comes after the cursor. What a
@@ -276,12 +287,16 @@ class Worker:
         }
 
 
-def run_worker(settings: HubSettings) -> int:
-    """Run one worker until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
+def run_worker(settings: HubSettings, owner: str) -> int:
+    """Run one worker until SIGTERM or SIGINT; `owner` is the database as its owner has it, who alone makes
+    partitions. Raises ConfigurationError for a faulty rule book.
+    """
     book = load_book(settings.rules, settings.plans)
     court = Court(book, lambda model: Engine(book, model))
     expiry = Expiry(certificate_files(settings))
-    worker = Worker(settings.database, settings.broker, court, former=settings.former_broker, expiry=expiry)
+    worker = Worker(
+        settings.database, settings.broker, court, former=settings.former_broker, expiry=expiry, owner=owner
+    )
 
     def leave(_number: int, _frame: object) -> None:
         worker.stop()

@@ -26,6 +26,7 @@ from hub.jobs.rollup import rollup_chore
 from hub.rulebook.book import load_book
 from hub.settings import HubSettings
 from hub.sites.seal import Sealer
+from hub.store.area import EVERY_SITE
 from hub.store.database import Connection, connect, hold_role, limit_role, watched
 from hub.store.liveness import last_alive, save_liveness
 from hub.store.site import list_sites
@@ -72,7 +73,7 @@ class Runner:
         while not self._stopping.is_set():
             self._turn()
             try:
-                connection = connect(self._database, application=f"sanfang {self._role}")
+                connection = connect(self._database, application=f"sanfang {self._role}", area=EVERY_SITE)
             except StoreUnavailable as error:
                 if not away:
                     _log.warning("the database is away: %s", error)
@@ -174,8 +175,10 @@ class Companion(Protocol):
         """End, within a few seconds."""
 
 
-def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> int:
-    """Run the chores until SIGTERM or SIGINT. Raises ConfigurationError for a faulty rule book."""
+def run_chores(settings: HubSettings, walled: str, companions: Sequence[Companion] = ()) -> int:
+    """Run the chores until SIGTERM or SIGINT. Upkeep makes and drops partitions, as the database's owner; what
+    acts on sites goes by `walled`, the role of the chores. Raises ConfigurationError for a faulty rule book.
+    """
     book = load_book(settings.rules, settings.plans)
     upkeep = Runner(
         settings.database,
@@ -187,7 +190,7 @@ def run_chores(settings: HubSettings, companions: Sequence[Companion] = ()) -> i
         ),
         UPKEEP,
     )
-    runner = Runner(settings.database, (deadline_chore(book),), upkeep=upkeep)
+    runner = Runner(walled, (deadline_chore(book),), upkeep=upkeep)
     companions = (_Beside(runner, upkeep), *companions)
 
     def leave(_number: int, _frame: object) -> None:

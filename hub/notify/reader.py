@@ -18,6 +18,7 @@ from hub.clock import steady_s, utc_now
 from hub.domain.error import HubError, StoreUnavailable
 from hub.notify.outcome import Outcome, Result, Verdict, judge, waits_until
 from hub.notify.trouble import tell_trouble
+from hub.store.area import EVERY_SITE
 from hub.store.database import (
     Connection,
     Row,
@@ -107,7 +108,8 @@ class Reader:
             self._stop.wait(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
 
     def _read_forever(self) -> None:
-        connection = limit_role(connect(self._database, application=f"sanfang {self._channel.name}"), _SILENT_S)
+        name = f"sanfang {self._channel.name}"
+        connection = limit_role(connect(self._database, application=name, area=EVERY_SITE), _SILENT_S)
         try:
             with watched(connection):
                 # Two chores processes, or a hub and its successor, never tell side by side.

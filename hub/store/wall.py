@@ -12,8 +12,13 @@ A role's name is the owner's and the role's (`sanfang_api`), so that two owners 
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import json
+import os
+import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -23,6 +28,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from hub.domain.error import HubError
 from hub.store.database import Connection
 
+PASSWORDS: Final = "database-roles.json"
+"""In the hub's data folder, mode 0600."""
 ROLES: Final = ("intake", "api", "chores", "report", "readonly")
 _WORDS: Final = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
 
@@ -65,7 +72,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     "committee_member": _ID,
     "handover": _ID,
     "credential": _SECRET,
-    "pseudonym_key": ("SI", "SI", "", "", ""),
+    "pseudonym_key": ("SIU", "SIU", "", "", ""),
     "person": _NAME,
     "contact": _NAME,
     "account": _ACCOUNT,
@@ -104,7 +111,7 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     "rollup": ("S", "S", "S", "S", "S"),
     "rollup_mark": ("S", "S", "S", "S", "S"),
     "liveness": ("SIUD", "SIUD", "SIUD", "S", "S"),
-    "reader_cursor": ("", "S", "SIUD", "S", "S"),
+    "reader_cursor": ("SIU", "S", "SIUD", "S", "S"),  # what of people's acts the worker has taken in
     "reader_state": ("", "SU", "SIUD", "S", "S"),
     "dead_letter": ("", "SUD", "SIUD", "S", "S"),
     "store": ("S", "S", "S", "S", "S"),
@@ -138,6 +145,36 @@ def dsn_as(dsn: str, role: str, passwords: Mapping[str, str]) -> str:
     if role in passwords:
         parameters["password"] = passwords[role]
     return make_conninfo("", **{**parameters, "user": role_name(owner, role)})
+
+
+def dsn_of(dsn: str, role: str, folder: Path) -> str:
+    """`dsn_as` with the passwords that the hub keeps in its data folder."""
+    return dsn_as(dsn, role, load_passwords(dsn, folder))
+
+
+def load_passwords(dsn: str, folder: Path) -> dict[str, str]:
+    """The roles' passwords: made once, kept in a file that only the hub's user can read. None where the owner
+    has none himself: then the database asks nobody (the embedded one, on its loopback). Raises WallRefused.
+    """
+    if not conninfo_to_dict(dsn).get("password"):
+        return {}
+    file = folder / PASSWORDS
+    try:
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_name(f".{file.name}.{os.getpid()}")
+            fresh.unlink(missing_ok=True)
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                json.dump({role: secrets.token_urlsafe(24) for role in ROLES}, out)
+            with contextlib.suppress(FileExistsError):
+                os.link(fresh, file)
+            fresh.unlink()
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return {role: str(told[role]) for role in ROLES}
+    except OSError as error:
+        raise WallRefused(f"{file}: {error.strerror}; the hub must be able to read and write it") from None
+    except (ValueError, KeyError, TypeError):
+        raise WallRefused(f"{file}: is damaged; delete it and start the hub: it makes new passwords") from None
 
 
 def raise_wall(connection: Connection, passwords: Mapping[str, str] | None = None) -> None:

@@ -307,7 +307,8 @@ def test_kill_9_between_delivery_and_cursor_tells_twice_and_never_not(
     finally:
         process.terminate()
         process.wait(10)
-    assert receiver.seqs == [seqs[0], seqs[1], seqs[1], seqs[2]]
+    # What the chores themselves may journal meanwhile comes after.
+    assert [seq for seq in receiver.seqs if seq <= seqs[2]] == [seqs[0], seqs[1], seqs[1], seqs[2]]
     twice = [told for told in receiver.told if told.row["seq"] == seqs[1]]
     assert twice[0].body == twice[1].body
     assert twice[0].headers["Idempotency-Key"] == twice[1].headers["Idempotency-Key"]
