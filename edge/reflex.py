@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 from adapters.contract.command import derive_command
+from adapters.contract.condition import Change, change_of, is_newest
 from adapters.contract.message import Attribute, Event, Reflex
 from edge.known import ConditionKey
 
@@ -129,16 +129,6 @@ class State:
     """Reflexes that are begun and whose end is not written: since when, and what."""
 
 
-class _Change(Enum):
-    MOMENT = auto()
-    BEGAN = auto()
-    REPEATED = auto()
-    ENDED = auto()
-    STILL = auto()
-    HISTORY = auto()
-    HISTORY_END = auto()
-
-
 def time_of(event: Event) -> int:
     """When it was observed, as the hub will take it: the device's word where it can be believed."""
     said = event.observed_at
@@ -180,49 +170,46 @@ def _judge_one(
     state, change = _track(state, key, active, at)
     for rule, group in concerned:
         causes: list[Sign] = []
-        sign = Sign(*key, at, None if change in (_Change.BEGAN, _Change.REPEATED) else at, event_id)
+        sign = Sign(*key, at, None if change in (Change.BEGAN, Change.REPEATED) else at, event_id)
         if rule.count > 1:
             state, causes = _correlate(rule, group, state, sign, change)
-        elif change not in (_Change.ENDED, _Change.STILL, _Change.HISTORY_END):
+        elif change not in (Change.ENDED, Change.STILL, Change.HISTORY_END):
             causes = [sign]
-        if causes and acting and change is not _Change.HISTORY:
+        if causes and acting and change is not Change.HISTORY:
             fired += _orders(rule, group, causes)
     return state
 
 
-def _track(state: State, key: ConditionKey, active: bool | None, at: int) -> tuple[State, _Change]:
-    if active is None:
-        return state, _Change.MOMENT
+def _track(state: State, key: ConditionKey, active: bool | None, at: int) -> tuple[State, Change]:
     known = state.conditions.get(key)
-    if known is not None and at < known[1]:
-        return state, _Change.HISTORY if active else _Change.HISTORY_END
-    if known is not None or len(state.conditions) < MAX_CONDITIONS:
+    change = change_of(active, at, known)
+    if (
+        active is not None
+        and is_newest(change)
+        and (known is not None or len(state.conditions) < MAX_CONDITIONS)
+    ):
         state = replace(state, conditions={**state.conditions, key: (active, at)})
-    if known is None:
-        return state, _Change.BEGAN if active else _Change.ENDED
-    if active:
-        return state, _Change.REPEATED if known[0] else _Change.BEGAN
-    return state, _Change.ENDED if known[0] else _Change.STILL
+    return state, change
 
 
 def _correlate(
-    rule: ReflexRule, group: str, state: State, sign: Sign, change: _Change
+    rule: ReflexRule, group: str, state: State, sign: Sign, change: Change
 ) -> tuple[State, list[Sign]]:
     """The state after a sign, and the signs that verify each other now, the new one first; none: not enough."""
-    if change in (_Change.STILL, _Change.HISTORY_END):
+    if change in (Change.STILL, Change.HISTORY_END):
         return state, []
     signs = list(state.signs.get((rule.rule, group), ()))
     place = next((n for n, other in enumerate(signs) if other[:3] == sign[:3]), None)
-    if change is _Change.ENDED:
+    if change is Change.ENDED:
         if place is None:
             return state, []
         signs[place] = signs[place]._replace(end=sign.at)
         return _keep(state, rule, group, signs), []
     if place is not None:
         known = signs[place]
-        if change is _Change.REPEATED or (change is _Change.HISTORY and known.at <= sign.at):
+        if change is Change.REPEATED or (change is Change.HISTORY and known.at <= sign.at):
             return state, []
-        if change is _Change.HISTORY:
+        if change is Change.HISTORY:
             sign = sign._replace(end=known.end)
         del signs[place]
     together = [sign, *(other for other in signs if _overlap(sign, other, rule.within_us))]

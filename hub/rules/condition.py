@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Final
 
+from adapters.contract.condition import Change, change_of, is_newest
 from hub.domain.judgement import EventInput
 from hub.domain.moment import microseconds
 from hub.rules.memory import Memory
 
 RULE: Final = "@condition"
 """Under this name the memory keeps conditions; no rule can be called so."""
-
-
-class Change(Enum):
-    """What an event does to its condition."""
-
-    MOMENT = auto()
-    """Momentary: it has no condition."""
-    BEGAN = auto()
-    REPEATED = auto()
-    """Active already; a device said so again."""
-    ENDED = auto()
-    """It ended, or its first word is that it does not hold."""
-    STILL = auto()
-    """Not active, as known."""
-    HISTORY = auto()
-    """Older than what was last seen: it was active then; today's state stands."""
-    HISTORY_END = auto()
-    """Older than what was last seen, and an end: nothing follows from it."""
 
 
 def is_replayed(event: EventInput) -> bool:
@@ -43,18 +25,12 @@ def key_of(device: str, address: str, kind: str) -> str:
 
 def track(memory: Memory, event: EventInput) -> Change:
     """Take an event into account and say what it changed."""
-    if event.active is None:
-        return Change.MOMENT
     key, at = key_of(event.device, event.address, event.kind), microseconds(event.observed_at)
-    known = memory.get(RULE, key)
-    if known is not None and at < known["at"]:
-        return Change.HISTORY if event.active else Change.HISTORY_END
-    memory.put(RULE, key, {"active": event.active, "at": at})
-    if known is None:
-        return Change.BEGAN if event.active else Change.ENDED
-    if event.active:
-        return Change.REPEATED if known["active"] else Change.BEGAN
-    return Change.ENDED if known["active"] else Change.STILL
+    known = memory.get(RULE, key) if event.active is not None else None
+    change = change_of(event.active, at, None if known is None else (known["active"], known["at"]))
+    if is_newest(change):
+        memory.put(RULE, key, {"active": event.active, "at": at})
+    return change
 
 
 def active_kinds(memory: Memory, device: str, prefix: str, not_after_us: int) -> list[tuple[str, str]]:

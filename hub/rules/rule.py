@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from adapters.contract.condition import Change
 from adapters.contract.vocabulary import KINDS, REFLEX_COMMANDS, Lane
 from hub.domain.alarm import nature_of
 from hub.domain.command import OPENING
@@ -21,7 +22,6 @@ from hub.domain.judgement import (
     SiteModel,
     Verdict,
 )
-from hub.rules.condition import Change
 from hub.rules.field import LocalText, Name, Words
 from hub.rules.memory import Memory, State
 from hub.rules.outcome import Finding, Outcomes, Verdicts

@@ -175,10 +175,14 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
         ]
     )
     try:
-        wait_until(pid_file.exists, why="the child runs")
+        wait_until(
+            lambda: pid_file.exists() and pid_file.read_text(encoding="ascii").strip(), why="the child runs"
+        )
         pid = int(pid_file.read_text(encoding="ascii"))
         wait_until(
-            lambda: b"time.sleep" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2], why="exec"
+            # Between fork and exec it is its parent's image, and for a moment without any arguments.
+            lambda: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2:3] == [SLEEP.encode()],
+            why="exec",
         )
     finally:
         parent.kill()

@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from adapters.contract.condition import Change
 from hub.domain.judgement import EventInput, Evidence, ListeningInput, SiteModel, Verdict
 from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
-from hub.rules.condition import Change
 from hub.rules.field import Duration, EventKinds
 from hub.rules.memory import Memory, State
 from hub.rules.outcome import Finding

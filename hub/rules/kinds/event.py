@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from adapters.contract.condition import Change
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import EventInput, SiteModel, Verdict
 from hub.rules import evidence
-from hub.rules.condition import Change, is_replayed
+from hub.rules.condition import is_replayed
 from hub.rules.field import EventKinds
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from adapters.contract.condition import Change
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import EventInput, Evidence, ReadingInput, SiteModel, Verdict
 from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
-from hub.rules.condition import Change
 from hub.rules.field import Duration, EventKind
 from hub.rules.limit import Limit, LimitRule, Side
 from hub.rules.memory import Memory, State

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from adapters.contract.condition import Change
 from hub.domain.alarm import nature_of, subject_of
 from hub.domain.judgement import EventInput, SiteModel, Verdict
 from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
-from hub.rules.condition import Change
 from hub.rules.field import Duration, EventKinds
 from hub.rules.kinds.event import when_faults
 from hub.rules.memory import Memory

@@ -12,12 +12,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from adapters.contract.condition import Change
 from adapters.contract.vocabulary import Priority
 from hub.domain.alarm import subject_of
 from hub.domain.judgement import EscalateAlarms, EventInput, SiteModel, Verdict
 from hub.domain.moment import microseconds, span_us
 from hub.rules import evidence
-from hub.rules.condition import Change, is_replayed
+from hub.rules.condition import is_replayed
 from hub.rules.field import Duration, EventKinds, LocalText
 from hub.rules.memory import Memory
 from hub.rules.outcome import Finding
