@@ -11,6 +11,9 @@ import json
 import os
 import platform
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,20 +68,22 @@ def main(arguments: list[str]) -> int:
 
 def measure(parts: set[str], extent: Extent) -> dict[str, Any]:
     """All figures of one run."""
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"load_before": os.getloadavg()[0], "took_s": {}}
     if parts & {"ingest", "alarms", "latency"}:
         with run_street(School()) as street:
             figures["machine"] = machine(street.dsn)
             measure_street(street, parts, extent, figures)
     if "flatness" in parts:
-        with run_street(School()) as street:
+        with timed(figures, "flatness"), run_street(School()) as street:
             flat = measure_flatness(street, *extent.rows, extent.readings, extent.rounds)
         figures.setdefault("ingest", {})["flatness"] = flat.pop("flatness")
         figures["table"] = flat
     if "memory" in parts:
-        figures["memory_mb"] = {str(devices): measure_memory(devices) for devices in extent.devices}
+        with timed(figures, "memory"):
+            figures["memory_mb"] = {str(devices): measure_memory(devices) for devices in extent.devices}
     if "stages" in parts:
-        figures["stages"] = measure_stages(extent.readings, extent.backlog)
+        with timed(figures, "stages"):
+            figures["stages"] = measure_stages(extent.readings, extent.backlog)
     return figures
 
 
@@ -87,15 +92,26 @@ def measure_street(street: Street, parts: set[str], extent: Extent, figures: dic
     # The loads of the latencies are shares of what this run can take.
     rounds = extent.rounds if "ingest" in parts else 1
     if parts & {"ingest", "latency"}:
-        figures["ingest"] = measure_ingest(street, extent.readings, rounds)
+        with timed(figures, "ingest"):
+            figures["ingest"] = measure_ingest(street, extent.readings, rounds)
     if "latency" in parts:
         full = figures["ingest"]["readings_per_s"]
-        figures["alarm_latency"] = {
-            name: measure_latency(street, screen, extent.samples, full * share // 100, name)
-            for name, share in (("idle", 0), ("load50", 50), ("load90", 90))
-        }
+        with timed(figures, "latency"):
+            figures["alarm_latency"] = {
+                name: measure_latency(street, screen, extent.samples, full * share // 100, name)
+                for name, share in (("idle", 0), ("load50", 50), ("load90", 90))
+            }
     if "alarms" in parts:
-        figures["alarms"] = measure_alarms(street, extent.singles, extent.backlog, extent.rounds)
+        with timed(figures, "alarms"):
+            figures["alarms"] = measure_alarms(street, extent.singles, extent.backlog, extent.rounds)
+
+
+@contextmanager
+def timed(figures: dict[str, Any], part: str) -> Iterator[None]:
+    """Note how long a part took, in whole seconds."""
+    begun = time.monotonic()
+    yield
+    figures["took_s"][part] = round(time.monotonic() - begun)
 
 
 def machine(dsn: str) -> str:

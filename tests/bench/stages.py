@@ -31,6 +31,8 @@ _STAGES: Final = (
     ("hub/store/event:", "COPY events"),
     ("hub/store/journal:", "journal"),
     ("hub/store/alarm:", "alarms and evidence"),
+    ("hub/store/hazard:", "hazards"),
+    ("hub/store/column:", "rows to bytes"),
     ("hub/store/", "other statements"),
     ("hub/intake/clerk:", "begin and commit"),
     ("adapters/contract/", "frames, MACs, decoding"),
