@@ -68,6 +68,8 @@ class StandInHub:
         self.key_number = key_number
         self.key = derive_key(root_secret, key_number)
         self.silent = False
+        self.ignored: list[bytes] = []
+        """What came in while it was silent."""
         self.lock = threading.Lock()
         self.cursors: dict[tuple[int, int], int] = defaultdict(int)
         self.items: list[Taken] = []
@@ -137,9 +139,10 @@ class StandInHub:
             client.subscribe(up_filter(what), qos=1)
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        if self.silent:
-            return
         frame = bytes(message.payload)
+        if self.silent:
+            self.ignored.append(frame)
+            return
         header, _ = read_header(frame)
         header, payload = open_frame(frame, self.key)
         place = read_topic(message.topic)

@@ -194,7 +194,7 @@ def test_an_observation_is_settled_once_it_is_stored_and_without_a_disk_by_the_h
         hub.silent = True
         driver.said.put_nowait(press("without"))
         await until(lambda: edge._writer.sheltered)
-        await asyncio.sleep(0.5)
+        await until(lambda: any(b"without" in frame for frame in hub.ignored))
         assert settled == ["before"], "neither disk nor hub holds it"
         hub.silent = False
         await until(lambda: settled == ["before", "without"])
