@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from hub.api.compose import alarm_view, command_view, hazard_view, incident_views
 from hub.api.context import Context, Here
 from hub.api.fault import Outdated
-from hub.api.guard import Asker, AtSite, demand
+from hub.api.guard import Asker, AtSite, address_of, demand
 from hub.api.views import AlarmView, CommandView, HazardView, IncidentView, View
 from hub.clock import utc_now
 from hub.dispatch.act import apply_act
@@ -71,6 +71,7 @@ class Desk:
     words: SiteWords
     key: str | None
     request: str
+    client: str
 
     def demand(self, permission: str) -> None:
         """Go on only where the asker may do that here; raises NotAllowed."""
@@ -98,6 +99,7 @@ class Desk:
             target=str(target),
             reason=reason,
             parameters=parameters,
+            client=self.client,
         )
         with borrow(self.here.pool, [site]) as connection, transaction(connection):
             site_turn(connection, site)
@@ -125,7 +127,8 @@ async def _desk(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Desk:
     digest = hashlib.sha256(await request.body()).hexdigest()
-    return Desk(here, asker, words, idempotency_key, f"{request.method} {request.url.path} {digest}")
+    asked = f"{request.method} {request.url.path} {digest}"
+    return Desk(here, asker, words, idempotency_key, asked, address_of(request))
 
 
 AtDesk = Annotated[Desk, Depends(_desk)]

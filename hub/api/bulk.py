@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Path, Query, Request
 from starlette.responses import Response
 
 from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS, FAULTS
-from hub.api.guard import Asker, AtSite, demand, may
+from hub.api.guard import Asker, AtSite, address_of, demand, may
 from hub.api.views import View
 from hub.bulk.application import apply_steps
 from hub.bulk.content import load_known, write_xlsx, write_yaml
@@ -89,6 +89,7 @@ def post_bulk(
     here: Here,
     words: AtSite,
     asker: Asker,
+    request: Request,
     form: Form,
     data: Annotated[bytes, Body(media_type="application/octet-stream")],
     apply: Annotated[bool, Query(description="Do it; else only say what it would do")] = False,
@@ -108,6 +109,7 @@ def post_bulk(
         asker.station,
         draft.steps,
         utc_now,
+        address_of(request),
     )
     here.names.forget(words.site)
     draft.faults += [done.fault] if done.fault else []

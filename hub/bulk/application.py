@@ -36,7 +36,13 @@ class Applied:
 
 
 def apply_steps(
-    borrow: Borrow, site: str, actor: str, station: str, steps: Sequence[Step], clock: Callable[[], datetime]
+    borrow: Borrow,
+    site: str,
+    actor: str,
+    station: str,
+    steps: Sequence[Step],
+    clock: Callable[[], datetime],
+    client: str = "",
 ) -> Applied:
     """Do the steps in order. Raises StoreUnavailable; what its turn did not commit is not done."""
     done = turns = 0
@@ -44,7 +50,7 @@ def apply_steps(
         with borrow() as connection, transaction(connection):
             site_turn(connection, site)
             began_s, first = steady_s(), done
-            turn = Turn(connection, site, clock(), actor, station)
+            turn = Turn(connection, site, clock(), actor, station, client)
             while done < len(steps) and done - first < MOST_PER_TURN and steady_s() - began_s < TURN_S:
                 try:
                     with savepoint(connection):

@@ -31,7 +31,7 @@ def apply_act(connection: Connection, act: Act, *, at: datetime, book: RuleBook)
     The caller opened the transaction and took the site's turn. Raises ActRefused (it does not fit the
     state), NotFound, or InvalidAct (the message names the field and the cure); then nothing was changed.
     """
-    turn = Turn(connection, act.site, at, act.actor, act.station)
+    turn = Turn(connection, act.site, at, act.actor, act.station, act.client)
     noun, _, verb = act.kind.partition(".")
     handle = _NOUNS.get(noun)
     if handle is None or not verb:

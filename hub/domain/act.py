@@ -24,3 +24,5 @@ class Act:
     target: str
     reason: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    client: str = ""
+    """The address that the request came from, as far as it is to be believed."""

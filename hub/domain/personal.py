@@ -158,6 +158,14 @@ PERSONAL: Final[Sequence[Kept]] = (
         "roster.read",
     ),
     Kept(
+        "journal",
+        ("actor", "body"),
+        ("操作人编号、值守点、网络地址", "who acted (by id), at which station, from which address"),
+        ("谁、何时、何处、为何", "who, when, from where, why"),
+        _JOURNAL,
+        "journal.read",
+    ),
+    Kept(
         "events",
         ("attributes",),
         ("门禁事件的化名", "the pseudonym in a door's events"),

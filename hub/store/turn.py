@@ -33,6 +33,8 @@ class Turn:
     """The hub's clock, aware UTC, read once by whoever opened the turn."""
     actor: str = WORKER
     station: str = ""
+    client: str = ""
+    """The address of who acts; empty for the hub's own programs."""
     deferred: bool = False
     alarms: OpenAlarms = field(init=False, compare=False, repr=False)
     """The site's open alarms, as this turn has changed them."""
@@ -46,8 +48,9 @@ class Turn:
         object.__setattr__(self, "hazards", LastHazards(self.connection, self.site, deferred=self.deferred))
 
     def journal(self, subject: str, kind: str, body: Mapping[str, Any]) -> None:
-        """One journal row in the actor's name; where a person acted, it says from which station."""
-        told = {**body, "station": self.station} if self.station else body
+        """One journal row in the actor's name; where a person acted, it says from which station and address."""
+        where = {"station": self.station, "client": self.client}
+        told = {**body, **{name: value for name, value in where.items() if value}}
         self._lines.append(JournalLine(self.at, self.actor, subject, kind, told))
         if not self.deferred:
             self.write()
