@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 
+from hub.domain.error import StoreUnavailable
 from hub.store.area import EVERY_SITE, NO_SITE, Area
 from hub.store.catalogue import columns_of, tables_in_order
 from hub.store.database import Connection, borrow, connect, open_pool
-from hub.store.wall import OPEN, RIGHTS, ROLES, close_chunks, dsn_as
+from hub.store.migration import migrate
+from hub.store.wall import (
+    OPEN,
+    PASSWORDS,
+    RIGHTS,
+    ROLES,
+    WallRefused,
+    close_chunks,
+    dsn_as,
+    dsn_of,
+    load_passwords,
+)
+from sanfang.embedded.postgres import EmbeddedPostgres
+from tests.conftest import RunningPostgres, open_folder, run_sql
+from tests.ports import reserve_port
 from tests.store_filling import fill_every_table
 
 MINE, OTHER = "site-1", "site-2"
@@ -150,3 +168,46 @@ def test_partitions_and_chunks_are_nobodys(filled: str, role: str) -> None:
         for schema, name in parts:
             with pytest.raises(InsufficientPrivilege, match="permission denied"):
                 connection.execute(sql.SQL("SELECT 1 FROM {}").format(sql.Identifier(schema, name)))
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    """A database whose server asks for passwords."""
+    folder = open_folder()
+    server = RunningPostgres(EmbeddedPostgres(folder, reserve_port(), password="owner's own"), folder)
+    try:
+        yield server.dsn()
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def test_roles_have_passwords_where_the_owner_has_one(guarded: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    migrate(guarded, passwords=load_passwords(guarded, folder))
+    assert (folder / PASSWORDS).stat().st_mode & 0o777 == 0o600
+    with connect(dsn_of(guarded, "api", folder), application="test", area=[MINE]) as connection:
+        assert sites_in(connection, "alarm") == set()
+    with pytest.raises(StoreUnavailable, match="password"):
+        enter(guarded, "api")
+    # The next start knows them, and a damaged file is made anew once it is out of the way.
+    migrate(guarded, passwords=load_passwords(guarded, folder))
+    connect(dsn_of(guarded, "intake", folder), application="test").close()
+    (folder / PASSWORDS).write_text("{}")
+    with pytest.raises(WallRefused, match="delete it and start the hub"):
+        load_passwords(guarded, folder)
+    (folder / PASSWORDS).unlink()
+    migrate(guarded, passwords=load_passwords(guarded, folder))
+    connect(dsn_of(guarded, "chores", folder), application="test").close()
+
+
+def test_an_owner_who_may_make_no_roles_is_told_the_cure(own_postgres: RunningPostgres) -> None:
+    run_sql(own_postgres.dsn(), sql.SQL("CREATE ROLE modest LOGIN"))
+    run_sql(own_postgres.dsn(), sql.SQL("CREATE DATABASE modest OWNER modest"))
+    dsn = make_conninfo(own_postgres.dsn("modest"), user="modest")
+    with pytest.raises(WallRefused, match="ALTER ROLE modest CREATEROLE BYPASSRLS"):
+        migrate(dsn)
+    run_sql(own_postgres.dsn(), sql.SQL("ALTER ROLE modest CREATEROLE BYPASSRLS"))
+    migrate(dsn)
+    with enter(dsn, "readonly", [MINE]) as connection:
+        assert sites_in(connection, "alarm") == set()
