@@ -64,7 +64,7 @@ def test_streams_are_trusted_for_a_while_and_no_longer() -> None:
         audience.open()
         kept, ended = audience.subscribe("a", b"kept"), audience.subscribe("a", b"ended")
         begun = next(iter(audience._sessions.values()))
-        audience.confirm_sessions({b"kept", b"ended"}, {b"kept"}, begun + 60)
+        audience.confirm_sessions({b"kept", b"ended"}, {b"kept": frozenset({"a"})}, begun + 60)
         assert (kept.closed, ended.closed) == (False, True)
         audience.unsubscribe(ended)
         assert audience.session_hashes() == {b"kept"}
