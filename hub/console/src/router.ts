@@ -24,6 +24,7 @@ export const router = createRouter({
     { path: "/incidents/:incident(\\d+)?", component: Incidents },
     { path: "/journal", component: () => import("./desk/journal/Journal.vue") },
     { path: "/people", component: () => import("./desk/people/People.vue") },
+    { path: "/roster", component: () => import("./desk/roster/Roster.vue") },
     { path: "/login", component: LogIn },
     { path: "/setup", component: () => import("./screens/SetUp.vue") },
     { path: "/:rest(.*)*", redirect: "/" },

@@ -4,7 +4,8 @@ import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
 import { people } from "./en/people";
+import { roster } from "./en/roster";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...frame, ...hazard, ...journal, ...start, ...people };
+export const en: DeskWords = { ...frame, ...hazard, ...journal, ...people, ...roster, ...start };

@@ -4,8 +4,9 @@ import { frame } from "./zh/frame";
 import { hazard } from "./zh/hazard";
 import { journal } from "./zh/journal";
 import { people } from "./zh/people";
+import { roster } from "./zh/roster";
 import { start } from "./zh/start";
 
-export const zh = { ...frame, ...hazard, ...journal, ...start, ...people };
+export const zh = { ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
 
 export type DeskWords = Record<keyof typeof zh, string>;
