@@ -25,6 +25,7 @@ export const router = createRouter({
     { path: "/journal", component: () => import("./desk/journal/Journal.vue") },
     { path: "/people", component: () => import("./desk/people/People.vue") },
     { path: "/roster", component: () => import("./desk/roster/Roster.vue") },
+    { path: "/account", component: () => import("./desk/account/Account.vue") },
     { path: "/login", component: LogIn },
     { path: "/setup", component: () => import("./screens/SetUp.vue") },
     { path: "/:rest(.*)*", redirect: "/" },

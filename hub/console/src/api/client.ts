@@ -72,6 +72,10 @@ export const api = {
   setUp: (form: { token: string; name: string; display_name: string; password: string; station: string }) =>
     request<Session>("POST", "/setup", form),
   logIn: (form: { name: string; password: string; station: string }) => request<Session>("POST", "/session", form),
+  /** The second step of a log-in. */
+  showCode: (method: "totp" | "recovery", code: string) => request<Session>("POST", `/session/${method}`, { code }),
+  askPasskey: () => request<{ options: PublicKeyCredentialRequestOptionsJSON }>("POST", "/session/passkey/begin"),
+  showPasskey: (credential: unknown) => request<Session>("POST", "/session/passkey", { credential }),
   logOut: () => request<void>("DELETE", "/session"),
   session: () => request<Session>("GET", "/session"),
 

@@ -8,6 +8,8 @@ const stationKey = "sanfang.station";
 const siteKey = "sanfang.site";
 
 export const session = ref<Session | null>(null);
+/** A log-in whose second step is to come; nothing else works until then. */
+export const awaited = ref<Session | null>(null);
 /** The site that was chosen at this screen; each tab keeps its own, a new one begins with the last that was chosen. */
 const chosen = ref(sessionStorage.getItem(siteKey) ?? localStorage.getItem(siteKey) ?? "");
 /** The site that is shown: the chosen one while it is in one's area, else the first. */
@@ -34,12 +36,15 @@ export function rememberedStation(): string {
 
 export function beginSession(opened: Session, station: string): void {
   localStorage.setItem(stationKey, station);
-  session.value = opened;
+  const waits = opened.second_factor.state === "awaited";
+  awaited.value = waits ? opened : null;
+  session.value = waits ? null : opened;
 }
 
 /** Leaves at once on this screen; the hub hears of it when it can. */
 export async function endSession(): Promise<void> {
   session.value = null;
+  awaited.value = null;
   await api.logOut().catch(() => undefined);
 }
 

@@ -1,5 +1,6 @@
 /** The English catalogue of the desk, with the same keys. */
 
+import { account } from "./en/account";
 import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
@@ -8,4 +9,4 @@ import { roster } from "./en/roster";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
+export const en: DeskWords = { ...account, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };

@@ -1,0 +1,38 @@
+/** One's own account. */
+
+import type { account as words } from "../zh/account";
+
+export const account: Record<keyof typeof words, string> = {
+  "account.needed": "Your role may change rules or rights; enrol a second factor before you can.",
+  "account.codes": "Recovery codes (shown this once)",
+  "account.codesHint": "Write them down and keep them safe: each is good once when the phone is lost.",
+  "account.codesKept": "I have them",
+  "account.codesLeft": "{n} recovery codes left",
+  "account.codesRenew": "Make new ones",
+  "account.second": "Second factor",
+  "account.totp": "Authenticator app",
+  "account.passkey": "Passkey",
+  "account.addPasskey": "Add a passkey",
+  "account.passkeyName": "Name (such as: security room's computer)",
+  "account.noPasskeys": "This browser or connection has no passkeys (they need HTTPS, or this very machine).",
+  "account.none": "not enrolled",
+  "account.add": "Enrol",
+  "account.remove": "Remove",
+  "account.next": "Next",
+  "account.scan": "Scan it with the app, then enter the digits that it shows.",
+  "account.qr": "QR code",
+  "account.secret": "If it cannot be scanned, type:",
+  "account.code": "6 digits",
+  "account.password": "Password",
+  "account.present": "Present password",
+  "account.new": "New password",
+  "account.again": "Once more",
+  "account.tooShort": "at least 10 characters",
+  "account.differs": "is not the same",
+  "account.changed": "The password is changed; other log-ins have ended",
+  "account.sessions": "Where you are logged in",
+  "account.this": "this one",
+  "account.phone": "phone",
+  "account.end": "End",
+  "account.endOthers": "End all others",
+};
