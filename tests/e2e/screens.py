@@ -34,6 +34,9 @@ PAGES = {
     "incidents": "/incidents",
     "report": "/hazards?hazard=new",
     "journal": "/journal",
+    "people": "/people",
+    "roster": "/roster",
+    "account": "/account",
 }
 
 

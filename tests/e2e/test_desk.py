@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Iterator
 
+import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -15,6 +16,7 @@ from tests.running_demo import RunningDemo, run_demo
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+PASSWORD = "correct horse battery staple 7"
 SCRIPT = "<img src=x onerror=document.title='taken'>"
 
 
@@ -40,7 +42,7 @@ def desk(demo: RunningDemo, browser: Browser) -> Iterator[Page]:
         "console",
         lambda message: errors.append(message.text) if "Content Security Policy" in message.text else None,
     )
-    enter(page, demo.console, Login("zhang", "correct horse battery staple 7", demo.token))
+    enter(page, demo.console, Login("zhang", PASSWORD, demo.token))
     page.wait_for_selector("[data-test=age]:not(.unknown)")
     yield page
     assert errors == []
@@ -91,6 +93,43 @@ def test_the_journal_is_filtered_in_the_address_and_goes_on_live(desk: Page, dem
     desk.get_by_role("button", name="只看它").nth(1).click()
     expect(desk).to_have_url(re.compile("subject=alarm"))
     expect(rows.first).to_contain_text("门卫室")
+
+
+def test_the_roster_shows_who_is_there_and_where_nobody_is(desk: Page) -> None:
+    desk.goto(desk.url.split("#")[0] + "#/roster")
+    expect(desk.locator("[data-test=week] tbody tr").first).to_be_visible()
+    expect(desk.locator("[data-test=roster]")).to_contain_text("赵敏")
+
+
+def test_a_second_factor_is_enrolled_and_asked_for_at_the_next_log_in(desk: Page, demo: RunningDemo) -> None:
+    desk.goto(desk.url.split("#")[0] + "#/account")
+    expect(desk.locator("[data-test=needed]")).to_be_visible()
+    desk.locator("[data-test=add-totp]").click()
+    form = desk.get_by_role("form", name="身份验证器")
+    form.locator("[name=password]").fill(PASSWORD)
+    form.get_by_role("button", name="下一步").click()
+    secret = form.locator("code").inner_text()
+    form.locator("[name=code]").fill(pyotp.TOTP(secret).now())
+    form.get_by_role("button", name="下一步").click()
+    spare = desk.locator("[data-test=codes] code").first.inner_text()
+    expect(desk.locator("[data-test=needed]")).to_have_count(0)
+    desk.get_by_role("button", name="退出").click()
+    for again in (True, False):
+        desk.fill("[name=name]", "zhang")
+        desk.fill("[name=password]", PASSWORD)
+        desk.locator("[data-test=login] [type=submit]").click()
+        expect(desk.locator("[data-test=second]")).to_be_visible()
+        if again:
+            # Nothing is opened by the password alone, nor by going round the page: one begins anew.
+            desk.reload()
+            expect(desk.locator("[data-test=login]")).to_be_visible()
+    desk.get_by_role("button", name="改用恢复码").click()
+    desk.fill("[name=code]", "0000-0000")
+    desk.locator("[data-test=second] [type=submit]").click()
+    expect(desk.get_by_role("alert")).to_be_visible()
+    desk.fill("[name=code]", spare)
+    desk.locator("[data-test=second] [type=submit]").click()
+    desk.wait_for_selector("[data-test=age]:not(.unknown)")
 
 
 def test_a_page_that_cannot_be_read_says_how_old_it_is(desk: Page, demo: RunningDemo) -> None:
