@@ -21,6 +21,7 @@ from typing import Any, Final
 import psycopg
 
 from tests.bench.alarms import measure_alarms
+from tests.bench.county import measure_county
 from tests.bench.figures import table
 from tests.bench.flatness import measure_flatness
 from tests.bench.ingest import measure_ingest
@@ -30,7 +31,7 @@ from tests.bench.school import School
 from tests.bench.stages import measure_stages
 from tests.bench.street import Street, run_street
 
-PARTS: Final = ("ingest", "alarms", "latency", "flatness", "memory", "stages")
+PARTS: Final = ("ingest", "alarms", "latency", "flatness", "memory", "stages", "county")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,12 @@ class Extent:
     rows: tuple[int, int]
     """Rows in the table, few and many, between which the rate should stay flat."""
     devices: tuple[int, int]
+    county: tuple[int, int]
+    """Schools, and devices of all of them."""
 
 
-FULL: Final = Extent(5, 400_000, 8_000, 40_000, 2_000, (1_000_000, 20_000_000), (2_000, 20_000))
-QUICK: Final = Extent(1, 60_000, 600, 3_000, 60, (100_000, 200_000), (50, 100))
+FULL: Final = Extent(5, 400_000, 8_000, 40_000, 2_000, (1_000_000, 20_000_000), (2_000, 20_000), (500, 200_000))
+QUICK: Final = Extent(1, 60_000, 600, 3_000, 60, (100_000, 200_000), (50, 100), (20, 2_000))
 
 
 def main(arguments: list[str]) -> int:
@@ -84,6 +87,9 @@ def measure(parts: set[str], extent: Extent) -> dict[str, Any]:
     if "stages" in parts:
         with timed(figures, "stages"):
             figures["stages"] = measure_stages(extent.readings, extent.backlog)
+    if "county" in parts:
+        with timed(figures, "county"):
+            figures |= measure_county(*extent.county, extent.rounds)
     return figures
 
 

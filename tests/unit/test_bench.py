@@ -32,6 +32,10 @@ PROMISED = [
     "table.spool_bytes_per_reading",
     "memory_mb.50.hub-worker",
     "memory_mb.100.edge_each",
+    "county.page_ms",
+    "county.ratio_to_select",
+    "access.rls_ratio",
+    "access.permission_us",
 ]
 """Keys of a quick run; in a whole run the schools have 2 000 and 20 000 devices."""
 
