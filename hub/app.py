@@ -20,21 +20,21 @@ from hub import watchdog
 from hub.accounts.desk import make_setup_token
 from hub.accounts.rescue import describe_accounts, reset_account
 from hub.clock import utc_now
+from hub.dispatch.place import Outfit, replace_site, start_site
 from hub.domain.error import ConfigurationError, HubError, InvalidAct, NotFound, StoreUnavailable
 from hub.family import Child, die_with_parent, keep_running, write_pid
 from hub.rulebook.book import RuleBook, load_book
-from hub.rulebook.reflex import compile_reflexes, emitted_kinds
 from hub.settings import HubSettings, check_exposure, load_settings
 from hub.sites.configuration import SiteConfiguration
-from hub.sites.desk import apply_configuration
+from hub.sites.document import write_yaml
 from hub.sites.enrolment import forget_edge, invite_edge, open_desk
-from hub.sites.model import build_model
 from hub.sites.reading import check_profiles, load_profiles, load_site
 from hub.sites.rotation import rotate_key
 from hub.store.database import Connection, connect, site_turn, transaction
 from hub.store.migration import SchemaMismatch, migrate
 from hub.store.quarantine import list_quarantine, request_retry
 from hub.store.site import list_sites
+from hub.store.version import load_version
 from hub.store.wall import WallRefused, dsn_of, load_passwords
 from hub.tls import check_tls
 
@@ -189,6 +189,28 @@ def quarantine_retry(config: Path, site: str | None, number: int) -> str:
     return f"item {number} of {names[0]} is tried again by the worker (journal row {seq})"
 
 
+def site_document(config: Path, site: str) -> str:
+    """The newest version of a site's document, as it can stand in site.yaml: no gateways, no people."""
+    with _asking(load_settings(config)) as connection:
+        _sites(connection, site)
+        newest = load_version(connection, site)
+    if newest is None:
+        raise ConfigurationError([f"SITE: {site} has no document yet; start the hub with its site.yaml"])
+    return write_yaml(newest.document)
+
+
+def site_replace(config: Path, name: str) -> int | None:
+    """Take a site's site.yaml whole, whatever was changed in the console; the new version, None: it was so."""
+    settings = load_settings(config)
+    sites, profiles, book = _load_all(settings)
+    site = next((each for each in sites if each.site == name), None)
+    if site is None:
+        known = ", ".join(each.site for each in sites)
+        raise ConfigurationError([f"SITE: no file under `sites` is of {name!r}; there is {known or 'none'}"])
+    with _asking(settings) as connection:
+        return replace_site(connection, site, _outfit(settings, profiles, book), actor=ACTOR, at=utc_now())
+
+
 def _load_all(
     settings: HubSettings,
 ) -> tuple[list[SiteConfiguration], Mapping[str, Mapping[str, object]], RuleBook]:
@@ -241,23 +263,18 @@ def _prepare(
 ) -> str:
     """Apply the configuration; returns the set-up token at the very first start, else nothing."""
     connection = connect(settings.database, application="sanfang hub")
-    broker = (settings.broker.edges_host, settings.broker.port)
+    outfit = _outfit(settings, profiles, book)
     try:
         now = utc_now()
         for site in sites:
-            reflexes = compile_reflexes(
-                book, build_model(site), emitted_kinds(site.profiles_by_device, profiles)
-            )
-            version = apply_configuration(
-                connection, site, profiles, reflexes=reflexes.tables, broker=broker, actor=ACTOR, at=now
-            )
-            if version is not None:
-                _log.info("%s: configuration version %d applied", site.site, version)
-                for note in reflexes.notes:
-                    _log.info("reflex: %s", note)
+            start_site(connection, site, outfit, actor=ACTOR, at=now)
         return make_setup_token(connection, now, only_first=True) or ""
     finally:
         connection.close()
+
+
+def _outfit(settings: HubSettings, profiles: Mapping[str, Mapping[str, object]], book: RuleBook) -> Outfit:
+    return Outfit(profiles, book, (settings.broker.edges_host, settings.broker.port))
 
 
 def _when_there(action: Callable[[], _Result], stop: threading.Event) -> _Result | None:

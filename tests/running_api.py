@@ -21,7 +21,7 @@ from hub.clock import utc_now
 from hub.domain.permission import Grant
 from hub.settings import BrokerSettings, HttpSettings, HubSettings
 from hub.sites.configuration import SiteConfiguration
-from hub.sites.desk import apply_configuration
+from hub.sites.desk import Hand, apply_configuration
 from hub.store.account import add_account, add_grant
 from hub.store.database import connect
 from hub.store.wall import dsn_as
@@ -88,7 +88,7 @@ def prepare_site(database: str, document: dict[str, Any] = SITE) -> None:
     """Put a site into a migrated database."""
     connection = connect(database, application="test")
     site = SiteConfiguration.model_validate(document)
-    apply_configuration(connection, site, {"any": {"profile": "any"}}, actor="system:hub", at=utc_now())
+    apply_configuration(connection, site, {"any": {"profile": "any"}}, hand=Hand("system:hub"), at=utc_now())
     connection.close()
 
 

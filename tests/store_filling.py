@@ -114,7 +114,7 @@ def _value(table: str, column: Mapping[str, Any], number: int, words: Mapping[st
     at = datetime.now(UTC) - timedelta(days=number, hours=1)
     if kind == "text":
         return words.get(name, f"{name}-{number}")
-    if kind == "jsonb":
+    if kind in ("json", "jsonb"):
         return '{"zh": "校\\t\\\\", "en": "a"}' if name != "evidence" else '[{"id": "x"}]'
     if kind == "bytea":
         return bytes([number, 0, 255, 92, 10])

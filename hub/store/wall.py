@@ -53,6 +53,7 @@ _APPENDED: Final[Rights] = ("SI", "SI", "SI", "S", "S")
 
 RIGHTS: Final[Mapping[str, Rights]] = {
     "site": _PLACE,
+    "site_version": ("", "SID", "", "", ""),  # devices' parameters may hold what is not everybody's
     "zone": _PLACE,
     "edge": ("SU", "SIUD", "S", "", ""),  # its secret
     "invite": ("", "SIUD", "", "", ""),

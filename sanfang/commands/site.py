@@ -1,4 +1,4 @@
-"""`sanfang site`: a whole school as one file, from one hub to another."""
+"""`sanfang site`: a whole school as one file, from one hub to another; and its document in YAML."""
 
 from __future__ import annotations
 
@@ -52,3 +52,20 @@ def import_(
         "Name its site.yaml under `sites` in hub.yaml, start the hub, and give roles at the site to those who"
         " work there."
     )
+
+
+@app.command("document")
+def document(site: Annotated[str, typer.Argument(metavar="SITE")], config: Config) -> None:
+    """Print the newest version of a site's places, devices and posts as YAML for its site.yaml."""
+    from hub.app import site_document
+
+    typer.echo(site_document(config, site), nl=False)
+
+
+@app.command("replace")
+def replace(site: Annotated[str, typer.Argument(metavar="SITE")], config: Config) -> None:
+    """Take site.yaml as it is, whatever was changed in the console. The version before stays kept."""
+    from hub.app import site_replace
+
+    version = site_replace(config, site)
+    typer.echo(f"{site}: as site.yaml says already" if version is None else f"{site}: version {version}")

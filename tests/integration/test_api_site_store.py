@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hub.sites.configuration import SiteConfiguration
-from hub.sites.desk import apply_configuration
+from hub.sites.desk import Hand, apply_configuration
 from hub.store.database import Connection, connect, fetch_all, fetch_one
 from hub.store.journal import read_journal
 from hub.store.site import edge_keys, list_sites, load_site_model
@@ -28,7 +28,7 @@ def connection(database: str) -> Iterator[Connection]:
 
 def apply(connection: Connection, document: dict[str, object]) -> int | None:
     site = SiteConfiguration.model_validate(document)
-    return apply_configuration(connection, site, PROFILES, actor="system:hub", at=AT)
+    return apply_configuration(connection, site, PROFILES, hand=Hand("system:hub"), at=AT)
 
 
 def test_first_application_is_journaled_and_the_second_changes_nothing(connection: Connection) -> None:

@@ -21,7 +21,7 @@ from adapters.contract.message import Command, EventItem, Type
 from edge.settings import save_settings
 from hub.intake.worker import Worker
 from hub.rulebook.reflex import compile_reflexes, emitted_kinds
-from hub.sites.desk import apply_configuration
+from hub.sites.desk import Hand, apply_configuration
 from hub.sites.model import build_model
 from hub.sites.reading import load_profiles, load_site
 from hub.store.database import Connection, connect, fetch_all
@@ -164,7 +164,9 @@ def scene(broker: Any, database: str, tmp_path: Path) -> Iterator[Scene]:
     edge = EdgeProcess(tmp_path / "edge", broker)
     with closing(connect(database, application="test")) as connection:
         at = datetime.now(UTC)
-        apply_configuration(connection, site, profiles, reflexes=reflexes.tables, actor="system:hub", at=at)
+        apply_configuration(
+            connection, site, profiles, reflexes=reflexes.tables, hand=Hand("system:hub"), at=at
+        )
         with connection.transaction():
             connection.execute("UPDATE edge SET root_secret = %s", (edge.secret,))
         wanted = load_settings(connection, "demo-school", "demo-edge")

@@ -43,6 +43,7 @@ export const journal: Record<keyof typeof words, string> = {
   "journal.edge.settings_refused": "edge refused settings",
   "journal.edge.settings_applied": "edge applied settings",
   "journal.configuration.applied": "configuration applied",
+  "journal.configuration.refused": "site.yaml not taken in",
   "journal.quarantine.held": "item quarantined",
   "journal.quarantine.retried": "quarantined item retried",
   "journal.quarantine.refused": "quarantined item refused again",

@@ -41,6 +41,7 @@ export const journal = {
   "journal.edge.settings_refused": "网关拒绝设置",
   "journal.edge.settings_applied": "网关应用设置",
   "journal.configuration.applied": "配置生效",
+  "journal.configuration.refused": "未采用 site.yaml",
   "journal.quarantine.held": "数据隔离",
   "journal.quarantine.retried": "隔离数据重试",
   "journal.quarantine.refused": "隔离数据仍被拒",
