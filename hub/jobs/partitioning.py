@@ -1,4 +1,4 @@
-"""Makes the partitions of the coming days ahead of time, and closes the chunks that TimescaleDB made itself."""
+"""Makes the partitions of the coming days ahead of time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from hub.jobs.chore import Chore
 from hub.store.database import Connection
 from hub.store.migration import layout_of
 from hub.store.partition import open_partitions
-from hub.store.wall import close_chunks
 
 
 def make_ahead(connection: Connection, _sites: list[str], now: datetime) -> int:
-    """Make what is missing of the open range; returns the number of partitions made and chunks closed."""
-    return len(open_partitions(connection, layout_of(connection), now)) + close_chunks(connection)
+    """Make what is missing of the open range; returns the number of partitions made."""
+    return len(open_partitions(connection, layout_of(connection), now))
 
 
 CHORE: Final = Chore("partitioning", 600.0, make_ahead)

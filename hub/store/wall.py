@@ -7,6 +7,11 @@ One table says it (`RIGHTS`); `raise_wall` makes the database agree, after every
 - `api`, `chores`: bound by row security with a stated area (`area.py`); `chores` reads contacts.
 - `report`, `readonly`: only look, bound by row security, and their area is always a list of sites.
 
+Partitions and chunks have no policy of their own. A partition is made without rights for anybody; a chunk,
+which TimescaleDB makes with the rights of its table, stands in a schema that only the owner may enter
+(`migrations/*_chunk.sql`). So both are closed from the moment that they are there; reading through the table
+asks for the rights of the table alone.
+
 A role's name is the owner's and the role's (`sanfang_api`), so that two owners in one cluster keep apart.
 """
 
@@ -210,27 +215,6 @@ def raise_wall(connection: Connection, passwords: Mapping[str, str] | None = Non
             orders.append(_POLICY.format(table=sql.Identifier(table)))
     with connection.transaction():
         connection.execute(sql.SQL("; ").join(orders))
-    close_chunks(connection)
-
-
-def close_chunks(connection: Connection) -> int:
-    """Take away the rights that TimescaleDB hands down from a table to its chunks, but for intake's, which
-    stands outside of the policies anyway; returns how many chunks were open. Reading through the table asks for
-    the table's rights and policy only.
-    """
-    walled = [role_name(connection.info.user, role) for role in ROLES if role != "intake"]
-    chunks = connection.execute(
-        "SELECT c.relname FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
-        " WHERE c.relnamespace = to_regnamespace('_timescaledb_internal') AND c.relkind = 'r'"
-        " AND EXISTS (SELECT 1 FROM aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee"
-        " WHERE r.rolname = ANY(%s))",
-        (walled,),
-    ).fetchall()
-    everybody = sql.SQL(", ").join(map(sql.Identifier, walled))
-    for (name,) in chunks:
-        chunk = sql.Identifier("_timescaledb_internal", name)
-        connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(chunk, everybody))
-    return len(chunks)
 
 
 _POLICY: Final = sql.SQL(

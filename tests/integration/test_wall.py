@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -12,18 +13,19 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 
+from hub.clock import utc_now
 from hub.domain.error import StoreUnavailable
 from hub.store.area import EVERY_SITE, NO_SITE, Area
 from hub.store.catalogue import columns_of, tables_in_order
 from hub.store.database import Connection, borrow, connect, open_pool
-from hub.store.migration import migrate
+from hub.store.migration import layout_of, migrate
+from hub.store.partition import DAYS_AHEAD, make_partitions
 from hub.store.wall import (
     OPEN,
     PASSWORDS,
     RIGHTS,
     ROLES,
     WallRefused,
-    close_chunks,
     dsn_as,
     dsn_of,
     load_passwords,
@@ -154,20 +156,40 @@ def test_intake_stands_outside_and_knows_no_names(filled: str) -> None:
                 connection.execute(sql.SQL("SELECT 1 FROM {}").format(sql.Identifier(table)))
 
 
-@pytest.mark.parametrize("role", WALLED)
-def test_partitions_and_chunks_are_nobodys(filled: str, role: str) -> None:
+PARTS = (
+    "SELECT n.nspname, c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+    " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE i.inhparent::regclass::text"
+    " IN ('readings', 'events', 'rollup', 'rollup_60', 'rollup_900', 'rollup_3600')"
+)
+READING = "INSERT INTO readings (site, series, observed_at, recorded_at, value, quality)"
+
+
+def test_partitions_and_chunks_are_nobodys_from_the_moment_they_are_made(filled: str) -> None:
+    """Between the making of a chunk and a chore that closes it, everybody could have read it."""
+    later = utc_now() + timedelta(days=DAYS_AHEAD + 3)
     with connect(filled, application="test") as owner:
-        close_chunks(owner)
-        parts = owner.execute(
-            "SELECT n.nspname, c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE i.inhparent::regclass::text"
-            " IN ('readings', 'events', 'rollup', 'rollup_60', 'rollup_900', 'rollup_3600')"
-        ).fetchall()
-    assert len(parts) >= 3
-    with enter(filled, role, [MINE]) as connection:
-        for schema, name in parts:
-            with pytest.raises(InsufficientPrivilege, match="permission denied"):
-                connection.execute(sql.SQL("SELECT 1 FROM {}").format(sql.Identifier(schema, name)))
+        layout = layout_of(owner)
+        before = set(owner.execute(PARTS).fetchall())
+        make_partitions(owner, layout, later)
+    with enter(filled, "intake") as worker:
+        for site in (MINE, OTHER):
+            worker.execute(READING.encode() + b" VALUES (%s, 1, %s, %s, 1, 0)", (site, later, later))
+    with connect(filled, application="test") as owner:
+        parts = set(owner.execute(PARTS).fetchall())
+        kept = owner.execute("SELECT tableoid::regclass FROM readings WHERE observed_at = %s", (later,))
+        assert len(kept.fetchall()) == 2
+        if layout == "timescale":
+            assert {schema for schema, name in parts if "chunk" in name} == {"chunk"}
+    assert len(parts - before) >= 1 and len(parts) >= 3
+    for role in (*WALLED, "intake"):
+        with enter(filled, role, [MINE]) as connection:
+            for schema, name in parts:
+                for order in ("SELECT 1 FROM {}", "DELETE FROM {}", "TRUNCATE {}"):
+                    with pytest.raises(InsufficientPrivilege, match="permission denied"):
+                        connection.execute(sql.SQL(order).format(sql.Identifier(schema, name)))
+            # Through the table everything is there that should be.
+            seen = connection.execute("SELECT DISTINCT site FROM readings WHERE observed_at = %s", (later,))
+            assert {row[0] for row in seen} == ({MINE} if role != "intake" else {MINE, OTHER})
 
 
 @pytest.fixture
