@@ -5,6 +5,7 @@ What a route declares (`hub/api/guard.py`) says what is to be expected; a new ro
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -127,6 +128,113 @@ def test_who_is_not_logged_in_learns_nothing(api: RunningApi) -> None:
         if route.declared.kind != "everybody":
             here, nowhere = ask(client, route, OWN), ask(client, route, NOWHERE)
             assert here[0] == 401 and here == nowhere, route.operation
+
+
+MARK = "机密SECRET"
+HIDDEN = "hidden"
+
+
+def hide_things(api: RunningApi) -> dict[str, str]:
+    """A school of another area that says `MARK` wherever it can; the ids of what it has, by what they name."""
+    document = json.loads(json.dumps(SITE, ensure_ascii=False).replace('"zh": "', f'"zh": "{MARK}'))
+    document |= {
+        "site": HIDDEN,
+        "persons": [{"person": "hidden-person", "name": MARK}],
+        "posts": [*document["posts"], {"post": "hidden-post", "name": {"zh": MARK}}],
+        "zones": [*document["zones"], {"zone": "hidden-zone", "name": {"zh": MARK}, "kind": "room"}],
+        "shifts": [],
+        "edges": [{**document["edges"][0], "edge": "hidden-edge"}],
+        "devices": [
+            {**device, "device": f"hidden-{device['device']}", "edge": "hidden-edge"}
+            for device in document["devices"]
+        ],
+    }
+    prepare_site(api.settings.database, document)
+    head = api.prove(
+        api.colleague("m-hidden", *(Grant(role, HIDDEN) for role in (Role.ADMINISTRATOR, Role.GUARD)))
+    )
+    token = head.post(
+        "/api/v1/tokens", json={"name": MARK, "permissions": ["alarm.read"], "sites": [HIDDEN], "days": 3}
+    )
+    phone = head.post(f"/api/v1/sites/{HIDDEN}/phones", json={"account": "a-m-hidden", "name": MARK})
+    with connect(api.settings.database, application="test") as connection:
+        numbers = [
+            str(raise_alarm(connection, device=f"hidden-{each}", zone="hidden-zone", site=HIDDEN))
+            for each in ("button", "door", MARK, "x", "y")
+        ]
+        connection.execute("INSERT INTO series VALUES (%s, 1, 'hidden-door', '', 'hidden-point')", (HIDDEN,))
+        connection.execute(
+            "INSERT INTO readings (site, series, observed_at, recorded_at, value, quality)"
+            " SELECT %s, 1, now() - n * interval '1 minute', now(), 7777.25, 0 FROM generate_series(1, 5) n",
+            (HIDDEN,),
+        )
+    assert (token.status_code, phone.status_code) == (201, 201), (token.text, phone.text)
+    return {
+        "alarm": numbers[-1],
+        "device": "hidden-door",
+        "series": "hidden-door:hidden-point",
+        "zone": "hidden-zone",
+        "person": "hidden-person",
+        "post": "hidden-post",
+        "edge": "hidden-edge",
+        "account": "a-m-hidden",
+        "token": token.json()["token"],
+        "phone": phone.json()["phone"],
+    }
+
+
+def read_some(client: httpx2.Client, method: str, url: str, **options: object) -> tuple[int, str]:
+    """Status, and what is said: all of it, or of a stream its beginning."""
+    with client.stream(method, url, **options) as answer:  # type: ignore[arg-type]
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return answer.status_code, next(answer.iter_text())
+        return answer.status_code, answer.read().decode("utf-8", "replace")
+
+
+def texts_of_query(route: Route) -> list[str]:
+    """The names of what a route is asked beside its path, and takes any text for."""
+    parts = DESCRIPTION["paths"][route.path][route.method.lower()].get("parameters", ())
+    return [part["name"] for part in parts if part["in"] == "query" and "site" not in part["name"]]
+
+
+def test_what_is_anothers_is_in_no_answer_stream_or_file(api: RunningApi) -> None:
+    """Every id of a school of another area, in every place of every path, query and body that takes one."""
+    hidden = hide_things(api)
+    curious = api.prove(api.colleague("m-outside", *(Grant(role, OWN) for role in Role)))
+    wrong, asked = [], 0
+
+    def look(route: Route, url: str, **options: object) -> int:
+        nonlocal asked
+        asked += 1
+        status, said = read_some(curious, route.method, url, **options)
+        # What one sent oneself may be named in the refusal; what belongs to it may not.
+        if MARK in said or "7777.25" in said or "m-hidden" in said.replace("a-m-hidden", "") or status == 500:
+            wrong.append(f"{route.operation} {url}: {status} {said[:120]}")
+        return status
+
+    for route in ROUTES:
+        reads = route.method == "GET"
+        json_body = None if reads else {}
+        if route.declared.kind not in ("site", "somewhere"):
+            continue
+        if route.declared.kind == "site" and look(route, route.at(HIDDEN), json=json_body) != 404:
+            wrong.append(f"{route.operation}: answers about {HIDDEN}")
+        absent = look(route, route.at(OWN), json=json_body)
+        places = [place for place in _PLACEHOLDER.findall(route.path) if place != "site"]
+        # Numbers are drawn at each school anew: that of another's alarm may be a hazard's here.
+        things = [hidden[place] for place in places if place in hidden] or hidden.values()
+        for thing in things if places else ():
+            there = look(route, route.at(OWN, thing), json=json_body)
+            if there not in (absent, 404, 422):
+                wrong.append(f"{route.operation} {thing}: {there}, and {absent} for what there is not")
+        for name in texts_of_query(route) if reads else ():
+            for thing in [hidden[name]] if name in hidden else list(hidden.values())[:3]:
+                look(route, route.at(OWN), params={name: thing})
+    for query in ("live?site={}", "sites/{}/live", "county?area={}"):
+        statuses = [curious.get(f"/api/v1/{query.format(site)}").status_code for site in (HIDDEN, NOWHERE)]
+        assert statuses[0] == statuses[1], query
+    assert asked > 300
+    assert wrong == []
 
 
 def test_another_sites_things_are_as_things_that_there_are_not(api: RunningApi) -> None:
