@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -90,7 +91,7 @@ class Desk:
 
         Raises what `apply_act` raises (Outdated in place of Moved), StoreUnavailable, DataRefused.
         """
-        site, now = self.words.site, utc_now()
+        site = self.words.site
         act = Act(
             site=site,
             actor=self.asker.account,
@@ -101,22 +102,41 @@ class Desk:
             parameters=parameters,
             client=self.client,
         )
-        with borrow(self.here.pool, [site]) as connection, transaction(connection):
-            site_turn(connection, site)
-            if self.key is not None:
-                given = find_answer(connection, self.asker.account, self.key, self.request)
-                if given is not None:
-                    return dict(given)
+
+        def do(connection: Connection, now: datetime) -> View:
             try:
-                with savepoint(connection):
-                    result = apply_act(connection, act, at=now, book=self.here.book)
+                result = apply_act(connection, act, at=now, book=self.here.outfit.book)
             except Moved as error:
                 present = read_alarm(connection, self.words, target)
                 raise Outdated(str(error), present.model_dump(mode="json")) from None
-            view = answer(connection, self.words, result).model_dump(mode="json", by_alias=True)
+            return answer(connection, self.words, result)
+
+        return self.once(do)
+
+    def once(self, do: Callable[[Connection, datetime], View]) -> dict[str, Any]:
+        """Do something in the site's turn, or answer as before where this key did it already."""
+        site, now = self.words.site, utc_now()
+        with borrow(self.here.pool, [site]) as connection, transaction(connection):
+            site_turn(connection, site)
+            given = self._given(connection)
+            if given is not None:
+                return given
+            with savepoint(connection):
+                view = do(connection, now).model_dump(mode="json", by_alias=True)
             if self.key is not None:
                 keep_answer(connection, self.asker.account, self.key, self.request, view, now)
         return view
+
+    def before(self) -> dict[str, Any] | None:
+        """What this key was answered already, asked outside of the turn; None: it is new."""
+        with borrow(self.here.pool, [self.words.site]) as connection:
+            return self._given(connection)
+
+    def _given(self, connection: Connection) -> dict[str, Any] | None:
+        if self.key is None:
+            return None
+        given = find_answer(connection, self.asker.account, self.key, self.request)
+        return None if given is None else dict(given)
 
 
 async def _desk(

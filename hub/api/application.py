@@ -27,6 +27,7 @@ from hub.api import (
     own,
     people,
     phones,
+    places,
     readers,
     responsibility,
     roster,
@@ -35,6 +36,7 @@ from hub.api import (
     sites,
     staffing,
     tokens,
+    versions,
 )
 from hub.api.console import make_console
 from hub.api.context import Context
@@ -56,6 +58,8 @@ _ROUTERS: Final = (
     hazards.router,
     incidents.router,
     devices.router,
+    places.router,
+    versions.router,
     series.router,
     latest.router,
     export.router,

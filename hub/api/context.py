@@ -14,7 +14,7 @@ from hub.api.names import Names
 from hub.api.pulse import Pulse
 from hub.api.shipment import Shipments
 from hub.api.unreceipted import Unreceipted
-from hub.rulebook.book import RuleBook
+from hub.dispatch.place import Outfit
 from hub.settings import HubSettings
 from hub.store.database import Pool
 
@@ -36,7 +36,8 @@ class Context:
     settings: HubSettings
     pool: Pool
     names: Names
-    book: RuleBook
+    outfit: Outfit
+    """The rules, and what gateways are told."""
     live: Live
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Requests answered, by method and status."""

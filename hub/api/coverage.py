@@ -53,8 +53,8 @@ def get_uncovered(
     until = now + timedelta(hours=hours)
     with borrow(here.pool, [words.site]) as connection:
         duty = load_duty(connection, words.site, at=now)
-    found = uncovered(duty, needs_of(here.book.plans.values(), words.escalation.posts), now, until)
-    titles = {plan.plan: Text(**plan.title) for plan in here.book.plans.values()}
+    found = uncovered(duty, needs_of(here.outfit.book.plans.values(), words.escalation.posts), now, until)
+    titles = {plan.plan: Text(**plan.title) for plan in here.outfit.book.plans.values()}
     return UncoveredList(
         begins=now,
         ends=until,

@@ -18,7 +18,7 @@ from hub.api.shipment import WAIT_S, TooManyExports
 from hub.api.views import Fault
 from hub.domain.error import HubError, Moved, QueryTooSlow
 
-_FIELD: Final = re.compile(r"^([A-Za-z][\w.-]{0,60}): ")
+_FIELD: Final = re.compile(r"^([A-Za-z][\w.\[\]-]{0,180}): ")
 _log = logging.getLogger(__name__)
 
 FAULTS: Final[dict[int | str, dict[str, Any]]] = {

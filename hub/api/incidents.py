@@ -52,7 +52,10 @@ class IncidentActBody(Body):
 def get_plans(here: Here, _words: AtSite) -> PlanList:
     """The plans that can be started."""
     return PlanList(
-        plans=[PlanView(plan=name, title=text_of(plan.title, name)) for name, plan in here.book.plans.items()]
+        plans=[
+            PlanView(plan=name, title=text_of(plan.title, name))
+            for name, plan in here.outfit.book.plans.items()
+        ]
     )
 
 

@@ -192,7 +192,7 @@ def get_roster(
         raise InvalidAct("from: lies outside of 2000 to 2199; choose a day there")
     begin = instant(datetime.combine(first, time()), duty.time_zone)
     end = instant(datetime.combine(first + timedelta(days=days), time()), duty.time_zone)
-    needs = needs_of(here.book.plans.values(), words.escalation.posts)
+    needs = needs_of(here.outfit.book.plans.values(), words.escalation.posts)
     said = [duty.calendar.day(first + timedelta(days=number)) for number in range(days)]
     return RosterView(
         time_zone=words.time_zone,

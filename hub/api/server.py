@@ -22,9 +22,11 @@ from hub.api.listener import Listener
 from hub.api.names import Names
 from hub.api.pulse import Pulse
 from hub.api.unreceipted import Unreceipted
+from hub.dispatch.place import Outfit
 from hub.domain.error import ConfigurationError
 from hub.rulebook.book import load_book
 from hub.settings import HttpSettings, HubSettings, check_http
+from hub.sites.reading import load_profiles
 from hub.store.database import open_pool
 from hub.tls import ServerContext
 
@@ -63,14 +65,18 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
     if faults:
         raise ConfigurationError(faults)
     shown = ServerContext(settings.http.tls) if settings.http.tls else None
-    book = load_book(settings.rules, settings.plans)
+    outfit = Outfit(
+        load_profiles(settings.profiles),
+        load_book(settings.rules, settings.plans),
+        (settings.broker.edges_host, settings.broker.port),
+    )
     with contextlib.closing(_bind(settings.http)) as listening:
         pool = open_pool(settings.database, application="sanfang api", size=POOL_SIZE)
         names, audience, unreceipted = Names(), Audience(), Unreceipted()
         feed = Feed(settings.database, names, audience, unreceipted)
         listener = Listener(settings.broker, unreceipted, former=settings.former_broker)
         pulse = Pulse(feed, listener, unreceipted, names, audience)
-        context = Context(settings, pool, names, book, Live(feed, pulse, audience, unreceipted))
+        context = Context(settings, pool, names, outfit, Live(feed, pulse, audience, unreceipted))
         server = _Server(
             uvicorn.Config(
                 make_application(context),

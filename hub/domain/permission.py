@@ -45,6 +45,7 @@ ROLE_NAMES: Final[Mapping[Role, tuple[str, str]]] = {
 PERMISSIONS: Final[Mapping[str, tuple[str, str]]] = {
     "site.read": ("查看校园、区域、设备与总览", "see the site, its zones, devices and overview"),
     "site.edit": ("修改区域、设备、岗位与值守设置", "change zones, devices, posts, escalation"),
+    "site.move": ("变更所属市县", "move the site to another city or county, and so under other people"),
     "site.export": ("导出整个校园", "take the whole site out as an archive"),
     "live.follow": ("实时画面", "follow the live stream"),
     "screen.report": ("值守屏报到", "report as a security room's screen"),
@@ -103,11 +104,11 @@ PERMISSIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Every permission, with what it allows in Chinese and English."""
 
-SECOND_FACTOR: Final = frozenset({"rule.edit", "account.edit", "token.edit", "person.erase"})
+SECOND_FACTOR: Final = frozenset({"rule.edit", "account.edit", "token.edit", "person.erase", "site.move"})
 """What changes rules or rights, or cannot be undone: only for a session that showed a second factor."""
 FOLLOWING: Final = ("live.follow", "person.names")
 """What the live stream takes: it is written once for all screens, and shows names."""
-NOT_BY_TOKEN: Final = frozenset({"account.edit", "token.edit", "phone.enrol"})
+NOT_BY_TOKEN: Final = frozenset({"account.edit", "token.edit", "phone.enrol", "site.move"})
 """What makes rights: never done by a program with an API token."""
 
 
