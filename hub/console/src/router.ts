@@ -12,6 +12,8 @@ import Wall from "./screens/Wall.vue";
 
 /** Pages before anyone is logged in stand without bars. */
 export const gates = ["/login", "/setup"];
+/** Gates with a key of their own in the address: nobody need be logged in, and whoever is stays so. */
+export const isKeyed = (path: string) => /^\/(invitation|phone)\//.test(path);
 
 export const router = createRouter({
   history: createWebHashHistory(),
@@ -26,6 +28,8 @@ export const router = createRouter({
     { path: "/people", component: () => import("./desk/people/People.vue") },
     { path: "/roster", component: () => import("./desk/roster/Roster.vue") },
     { path: "/account", component: () => import("./desk/account/Account.vue") },
+    { path: "/accounts", component: () => import("./desk/accounts/Accounts.vue") },
+    { path: "/invitation/:token", component: () => import("./screens/Invitation.vue") },
     { path: "/login", component: LogIn },
     { path: "/setup", component: () => import("./screens/SetUp.vue") },
     { path: "/:rest(.*)*", redirect: "/" },

@@ -30,6 +30,11 @@ export function may(permission: string): boolean {
   return here?.roles.some((role) => session.value?.roles[role]?.includes(permission)) ?? false;
 }
 
+/** Whether a role that one holds anywhere allows that. */
+export function mayAnywhere(permission: string): boolean {
+  return Object.values(session.value?.roles ?? {}).some((allowed) => allowed.includes(permission));
+}
+
 export function rememberedStation(): string {
   return localStorage.getItem(stationKey) ?? "";
 }

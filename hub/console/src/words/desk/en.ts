@@ -1,5 +1,6 @@
 /** The English catalogue of the desk, with the same keys. */
 
+import { access } from "./en/access";
 import { account } from "./en/account";
 import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
@@ -9,4 +10,4 @@ import { roster } from "./en/roster";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...account, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
+export const en: DeskWords = { ...access, ...account, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };

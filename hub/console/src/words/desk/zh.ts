@@ -1,5 +1,6 @@
 /** The Chinese catalogue of the desk: it fixes the keys. */
 
+import { access } from "./zh/access";
 import { account } from "./zh/account";
 import { frame } from "./zh/frame";
 import { hazard } from "./zh/hazard";
@@ -8,6 +9,6 @@ import { people } from "./zh/people";
 import { roster } from "./zh/roster";
 import { start } from "./zh/start";
 
-export const zh = { ...account, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
+export const zh = { ...access, ...account, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
 
 export type DeskWords = Record<keyof typeof zh, string>;

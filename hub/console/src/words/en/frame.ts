@@ -110,6 +110,7 @@ export const frame: Record<keyof typeof words, string> = {
   "second.back": "Back to log-in",
   "second.cancelled": "The passkey was not shown; try again, or another way",
   "nav.account": "My account",
+  "nav.access": "Access",
   "setup.title": "First set-up",
   "setup.intro": "Create the first administrator. The hub printed the token in its terminal at first start; it works once.",
   "setup.token": "Set-up token",

@@ -116,6 +116,7 @@ export const frame = {
   "second.back": "返回登录",
   "second.cancelled": "通行密钥未完成，请重试或换一种方式",
   "nav.account": "我的账号",
+  "nav.access": "账号与设备",
   "setup.title": "首次设置",
   "setup.intro": "建立第一个管理员。令牌在平台首次启动时打印在终端里，只能用一次。",
   "setup.token": "设置令牌",

@@ -1,0 +1,55 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { Session } from "../src/api/types";
+import { everywhere, invitationLink, overArea, reachOf } from "../src/desk/accounts/acts";
+import { reachName } from "../src/desk/accounts/reach";
+import { isKeyed } from "../src/router";
+import { accessPages } from "../src/store/access";
+import { session } from "../src/store/session";
+
+const as = (roles: Record<string, string[]>): Session => ({
+  account: "a-1",
+  name: "wei",
+  display_name: "张伟",
+  station: "room",
+  roles,
+  sites: [{ site: "s1", name: { zh: "第一小学", en: "First" }, roles: Object.keys(roles) }],
+  second_factor: { state: "shown", methods: ["totp"] },
+});
+
+describe("where a role holds", () => {
+  it("is a site, an area with its city, or everywhere; never everywhere by leaving something out", () => {
+    expect(reachOf("s1", "成都", "")).toEqual({ site: "s1", area: [] });
+    expect(reachOf(everywhere, "", "")).toEqual({ site: null, area: [] });
+    expect(reachOf(overArea, " 成都 ", "")).toEqual({ site: null, area: ["成都"] });
+    expect(reachOf(overArea, "成都", "武侯")).toEqual({ site: null, area: ["成都", "武侯"] });
+    expect(reachOf(overArea, " ", "武侯")).toBeNull();
+  });
+
+  it("is said by the site's name where one knows it", () => {
+    session.value = as({});
+    expect(reachName({ site: "s1", area: [] })).toBe("第一小学");
+    expect(reachName({ site: "s9", area: [] })).toBe("s9");
+    expect(reachName({ site: null, area: ["成都", "武侯"] })).toBe("成都 › 武侯");
+  });
+});
+
+describe("the pages about who may come in", () => {
+  afterEach(() => void (session.value = null));
+
+  it("are those that one's roles allow", () => {
+    expect(accessPages.value).toEqual([]);
+    session.value = as({ guard: ["alarm.read"] });
+    expect(accessPages.value).toEqual([]);
+    session.value = as({ safety_officer: ["phone.enrol"], auditor: ["account.read"] });
+    expect(accessPages.value).toEqual(["accounts", "phones"]);
+  });
+});
+
+describe("a link with a key", () => {
+  it("keeps its key behind the #, where no server sees it, and opens without a log-in", () => {
+    const link = new URL(invitationLink("https://school.example", "a-b_c"));
+    expect([link.pathname, link.search]).toEqual(["/", ""]);
+    expect(isKeyed(link.hash.slice(1))).toBe(true);
+    expect(["/", "/phones", "/invitation", "/accounts"].some(isKeyed)).toBe(false);
+  });
+});
