@@ -66,7 +66,7 @@ def _hazard(turn: Turn, verb: str, act: Act, book: RuleBook) -> Result:
 def _incident(turn: Turn, verb: str, act: Act, book: RuleBook) -> Result:
     duty = duty_of(turn.connection, turn.site)
     if verb == "start" and not act.target:
-        incident, consequences = incidents.start_plan(turn, act.parameters, book.plans, duty)
+        incident, consequences = incidents.start_plan(turn, act.parameters, book.plans, duty, act.reason)
     elif verb == "step":
         incident, consequences = incidents.act_on_step(
             turn,

@@ -43,7 +43,7 @@ _ON_THE_MOVE: Final = (IncidentState.TRIGGERED, IncidentState.RESPONDING, Incide
 
 
 def start_plan(
-    turn: Turn, parameters: Mapping[str, Any], plans: Mapping[str, Plan], duty: Duty
+    turn: Turn, parameters: Mapping[str, Any], plans: Mapping[str, Plan], duty: Duty, reason: str
 ) -> tuple[Incident, list[Consequence]]:
     """Start a plan in a place; as a drill where `exercise` is true."""
     name, zone = str(parameters.get("plan") or ""), parameters.get("zone")
@@ -60,7 +60,7 @@ def start_plan(
         running = find_running_incident(turn.connection, turn.site, name, place, exercise=kind)
         if running is not None:
             raise ActRefused(f"plan {name} is running here already: incident {running.incident}")
-    incident = start_by_person(turn, plan, place, duty, exercise=exercise)
+    incident = start_by_person(turn, plan, place, duty, reason, exercise=exercise)
     return incident, notify_ready(turn, incident, duty)
 
 

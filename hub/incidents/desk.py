@@ -71,13 +71,15 @@ def open_incident(turn: Turn, verdict: OpenIncident, plan: Plan, duty: Duty) -> 
     return consequences + _orders_by(incident, verdict)
 
 
-def start_by_person(turn: Turn, plan: Plan, zone: str | None, duty: Duty, *, exercise: bool) -> Incident:
-    """A person starts a plan. Its commands wait for a verification, or a named release."""
+def start_by_person(
+    turn: Turn, plan: Plan, zone: str | None, duty: Duty, reason: str, *, exercise: bool
+) -> Incident:
+    """A person starts a plan, and may say why. Its commands wait for a verification, or a named release."""
     incident = replace(
-        create_incident(turn, plan, zone, duty, exercise=exercise), state=IncidentState.TRIGGERED
+        create_incident(turn, plan, zone, duty, exercise=exercise), state=IncidentState.TRIGGERED, cause=reason
     )
     _store(turn, incident, plan)
-    journal_incident(turn, "incident.triggered", incident, by="person")
+    journal_incident(turn, "incident.triggered", incident, by="person", reason=reason)
     return incident
 
 
