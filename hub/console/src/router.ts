@@ -15,6 +15,12 @@ export const gates = ["/login", "/setup"];
 /** Gates with a key of their own in the address: nobody need be logged in, and whoever is stays so. */
 export const isKeyed = (path: string) => /^\/(invitation|phone)\//.test(path);
 
+/** A QR code says `/phone#CODE`; here the page's own address is `/#/phone/CODE`. Null: it is another address. */
+export const phonePage = (path: string, hash: string) =>
+  path === "/phone" && /^#[\w-]+$/.test(hash) ? `/#/phone/${hash.slice(1)}` : null;
+const arrived = phonePage(location.pathname, location.hash);
+if (arrived !== null) history.replaceState(null, "", arrived);
+
 export const router = createRouter({
   history: createWebHashHistory(),
   routes: [
@@ -25,10 +31,14 @@ export const router = createRouter({
     { path: "/devices", component: () => import("./screens/Devices.vue") },
     { path: "/incidents/:incident(\\d+)?", component: Incidents },
     { path: "/journal", component: () => import("./desk/journal/Journal.vue") },
+    { path: "/county", component: () => import("./desk/county/County.vue") },
+    { path: "/places", component: () => import("./desk/places/Places.vue") },
     { path: "/people", component: () => import("./desk/people/People.vue") },
     { path: "/roster", component: () => import("./desk/roster/Roster.vue") },
     { path: "/account", component: () => import("./desk/account/Account.vue") },
     { path: "/accounts", component: () => import("./desk/accounts/Accounts.vue") },
+    { path: "/phones", component: () => import("./desk/phones/Phones.vue") },
+    { path: "/phone/:code", component: () => import("./screens/PhoneEntry.vue") },
     { path: "/invitation/:token", component: () => import("./screens/Invitation.vue") },
     { path: "/login", component: LogIn },
     { path: "/setup", component: () => import("./screens/SetUp.vue") },

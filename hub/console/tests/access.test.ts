@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { Session } from "../src/api/types";
-import { everywhere, invitationLink, overArea, reachOf } from "../src/desk/accounts/acts";
+import { everywhere, invitationLink, overArea, reachOf, type Account, type Role } from "../src/desk/accounts/acts";
 import { reachName } from "../src/desk/accounts/reach";
-import { isKeyed } from "../src/router";
+import type { Person } from "../src/desk/people/acts";
+import { ownersOf } from "../src/desk/phones/acts";
+import { isKeyed, phonePage } from "../src/router";
 import { accessPages } from "../src/store/access";
 import { session } from "../src/store/session";
 
@@ -51,5 +53,23 @@ describe("a link with a key", () => {
     expect([link.pathname, link.search]).toEqual(["/", ""]);
     expect(isKeyed(link.hash.slice(1))).toBe(true);
     expect(["/", "/phones", "/invitation", "/accounts"].some(isKeyed)).toBe(false);
+  });
+});
+
+describe("a guard's phone", () => {
+  it("comes by what its QR code says, and by nothing like it", () => {
+    expect(phonePage("/phone", "#aB-9_x")).toBe("/#/phone/aB-9_x");
+    expect(isKeyed("/phone/aB-9_x")).toBe(true);
+    expect([phonePage("/phone", ""), phonePage("/phone", "#/alarms"), phonePage("/", "#aB")]).toEqual([null, null, null]);
+  });
+
+  it("is a guard's, or of somebody here whose roles one does not see; never of one who is known to be none", () => {
+    const account = (id: string, role: Role, state: Account["state"] = "active") =>
+      ({ account: id, name: id, display_name: id, state, grants: [{ role }] }) as unknown as Account;
+    const person = (id: string, has: string | null, active = true) =>
+      ({ person: id, name: id, account: has, active }) as unknown as Person;
+    const accounts = [account("g", "guard"), account("off", "guard", "disabled"), account("boss", "principal")];
+    const people = [person("Bo", "boss"), person("Unseen", "u"), person("Left", "l", false), person("None", null)];
+    expect(ownersOf(accounts, people).map((each) => each.value)).toEqual(["g", "u"]);
   });
 });

@@ -1,17 +1,12 @@
 /** One's own account: second factors, password, where one is logged in. */
 
 import { request } from "../../api/client";
+import type { Qr } from "../frame/qr";
 
 export interface Factors {
   totp_since: string | null;
   passkeys: { passkey: string; name: string; host: string; added_at: string; used_at: string | null }[];
   recovery_codes_left: number;
-}
-
-/** A square of `size` modules, black on white. */
-export interface Qr {
-  size: number;
-  path: string;
 }
 
 export interface OwnSession {
