@@ -16,8 +16,9 @@ from hub.api.act import Body, Line
 from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS
 from hub.api.guard import Asker, may_somewhere
-from hub.api.views import Moment, View
+from hub.api.views import Moment, Text, View
 from hub.clock import utc_now
+from hub.domain.permission import NOT_BY_TOKEN, PERMISSIONS
 
 router = APIRouter(prefix="/api/v1/tokens", tags=["tokens"])
 
@@ -38,8 +39,16 @@ class TokenItem(View):
     own: bool
 
 
+class OfferView(View):
+    """A permission that you may give a token."""
+
+    permission: str
+    name: Text
+
+
 class TokenList(View):
     tokens: list[TokenItem]
+    offered: list[OfferView]
 
 
 class MadeView(View):
@@ -63,7 +72,14 @@ class TokenBody(Body):
 def get_tokens(here: Here, asker: Asker) -> TokenList:
     """Your tokens, and those of others for the sites where you may make such; the newest first."""
     rows = tokens_seen(here.pool, asker.access)
-    return TokenList(tokens=[TokenItem(**row, own=row["account"] == asker.account) for row in rows])
+    return TokenList(
+        tokens=[TokenItem(**row, own=row["account"] == asker.account) for row in rows],
+        offered=[
+            OfferView(permission=permission, name=Text(zh=zh, en=en))
+            for permission, (zh, en) in PERMISSIONS.items()
+            if permission not in NOT_BY_TOKEN and asker.access.may_somewhere(permission)
+        ],
+    )
 
 
 @router.post(

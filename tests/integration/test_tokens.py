@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from hub.domain.permission import Grant, Role
+from hub.domain.permission import NOT_BY_TOKEN, Grant, Role
 from hub.store.database import connect, fetch_all
 from tests.running_api import SITE, RunningApi, Screen, prepare_site, run_api_here
 
@@ -73,7 +73,10 @@ def test_a_token_does_what_it_was_made_for_and_nothing_else(api: RunningApi, dat
         rows = str(fetch_all(connection, "SELECT t::text FROM api_token t"))
         rows += str(fetch_all(connection, "SELECT body::text FROM journal"))
         assert made["secret"] not in rows and "大屏" in rows
-    (listed,) = admin.get("/api/v1/tokens").json()["tokens"]
+    answer = admin.get("/api/v1/tokens").json()
+    offered = {each["permission"]: each["name"]["zh"] for each in answer["offered"]}
+    assert offered["alarm.read"] and not NOT_BY_TOKEN & offered.keys()
+    (listed,) = answer["tokens"]
     assert listed["name"] == "大屏" and listed["own"] and listed["used_at"] and "secret" not in listed
 
 

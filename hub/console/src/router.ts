@@ -38,6 +38,7 @@ export const router = createRouter({
     { path: "/account", component: () => import("./desk/account/Account.vue") },
     { path: "/accounts", component: () => import("./desk/accounts/Accounts.vue") },
     { path: "/phones", component: () => import("./desk/phones/Phones.vue") },
+    { path: "/tokens", component: () => import("./desk/tokens/Tokens.vue") },
     { path: "/phone/:code", component: () => import("./screens/PhoneEntry.vue") },
     { path: "/invitation/:token", component: () => import("./screens/Invitation.vue") },
     { path: "/login", component: LogIn },

@@ -4,6 +4,7 @@ import { everywhere, invitationLink, overArea, reachOf, type Account, type Role 
 import { reachName } from "../src/desk/accounts/reach";
 import type { Person } from "../src/desk/people/acts";
 import { ownersOf } from "../src/desk/phones/acts";
+import { groupOffers, stateOf, type Token } from "../src/desk/tokens/acts";
 import { isKeyed, phonePage } from "../src/router";
 import { accessPages } from "../src/store/access";
 import { session } from "../src/store/session";
@@ -71,5 +72,20 @@ describe("a guard's phone", () => {
     const accounts = [account("g", "guard"), account("off", "guard", "disabled"), account("boss", "principal")];
     const people = [person("Bo", "boss"), person("Unseen", "u"), person("Left", "l", false), person("None", null)];
     expect(ownersOf(accounts, people).map((each) => each.value)).toEqual(["g", "u"]);
+  });
+});
+
+describe("a token", () => {
+  it("works until it is revoked or over", () => {
+    const token = { expires_at: "2026-01-02T00:00:00Z", revoked_at: null } as Token;
+    const [before, after] = [Date.parse("2026-01-01T23:59:59Z"), Date.parse("2026-01-02T00:00:00Z")];
+    expect([stateOf(token, before), stateOf(token, after)]).toEqual(["active", "expired"]);
+    expect(stateOf({ ...token, revoked_at: "2026-01-01T00:00:00Z" }, after)).toBe("revoked");
+  });
+
+  it("is offered permissions by their nouns", () => {
+    const offer = (permission: string) => ({ permission, name: { zh: permission, en: permission } });
+    const groups = groupOffers([offer("alarm.read"), offer("site.read"), offer("alarm.note")]);
+    expect(groups.map((each) => [each.noun, each.offers.length])).toEqual([["alarm", 2], ["site", 1]]);
   });
 });
