@@ -2,6 +2,7 @@
 
 import { access } from "./en/access";
 import { account } from "./en/account";
+import { county } from "./en/county";
 import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
@@ -10,4 +11,4 @@ import { roster } from "./en/roster";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...access, ...account, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
+export const en: DeskWords = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };

@@ -2,6 +2,7 @@
 
 import { access } from "./zh/access";
 import { account } from "./zh/account";
+import { county } from "./zh/county";
 import { frame } from "./zh/frame";
 import { hazard } from "./zh/hazard";
 import { journal } from "./zh/journal";
@@ -9,6 +10,6 @@ import { people } from "./zh/people";
 import { roster } from "./zh/roster";
 import { start } from "./zh/start";
 
-export const zh = { ...access, ...account, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
+export const zh = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
 
 export type DeskWords = Record<keyof typeof zh, string>;

@@ -31,6 +31,7 @@ export const frame: Record<keyof typeof words, string> = {
   "nav.devices": "Devices",
   "nav.incidents": "Incidents",
   "nav.journal": "Journal",
+  "nav.county": "Schools",
   "nav.people": "People",
   "nav.roster": "Roster",
   "nav.responsibilities": "Responsibilities",

@@ -31,6 +31,7 @@ export const frame = {
   "nav.devices": "设备",
   "nav.incidents": "应急响应",
   "nav.journal": "台账",
+  "nav.county": "各校",
   "nav.people": "人员",
   "nav.roster": "排班",
   "nav.responsibilities": "责任",

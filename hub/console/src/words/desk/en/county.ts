@@ -1,0 +1,25 @@
+/** All schools of a county. */
+
+export const county = {
+  "county.school": "School",
+  "county.area": "Area",
+  "county.everyArea": "All areas",
+  "county.schools": "{n} schools, the worst first",
+  "county.link": "Link",
+  "county.link.online": "Online",
+  "county.link.partial": "Some gateways lost",
+  "county.link.offline": "Lost",
+  "county.link.unknown": "Unknown",
+  "county.alarms": "Open alarms",
+  "county.lastWord": "as last known",
+  "county.hazards": "Open hazards",
+  "county.overdue": "Overdue hazards",
+  "county.devicesUnknown": "Devices unknown",
+  "county.devicesOffline": "Devices offline",
+  "county.heard": "Last heard",
+  "county.ago": "{span} ago",
+  "county.never": "Never heard",
+  "county.none": "No school of this area is one that you may see",
+  "county.pages": "Pages",
+  "county.page": "Page {n} of {of}",
+};

@@ -1,0 +1,25 @@
+/** 一个区县的全部学校。 */
+
+export const county = {
+  "county.school": "学校",
+  "county.area": "区域",
+  "county.everyArea": "全部区域",
+  "county.schools": "{n} 所学校，最需要处理的在前",
+  "county.link": "联网",
+  "county.link.online": "在线",
+  "county.link.partial": "部分网关失联",
+  "county.link.offline": "失联",
+  "county.link.unknown": "状态未知",
+  "county.alarms": "未结报警",
+  "county.lastWord": "失联前所知",
+  "county.hazards": "未结隐患",
+  "county.overdue": "逾期隐患",
+  "county.devicesUnknown": "设备状态未知",
+  "county.devicesOffline": "设备离线",
+  "county.heard": "最后联系",
+  "county.ago": "{span}前",
+  "county.never": "从未联系",
+  "county.none": "这个区域没有您可以查看的学校",
+  "county.pages": "翻页",
+  "county.page": "第 {n} / {of} 页",
+};
