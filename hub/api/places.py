@@ -83,7 +83,7 @@ class GatewayView(View):
 class ChoicesView(View):
     """What can be written into an entry."""
 
-    families: list[str]
+    families: dict[str, Text]
     profiles: list[str]
     writes: list[str]
     key_locations: dict[str, Text]
@@ -178,7 +178,7 @@ def get_places(here: Here, words: AtSite, asker: Asker) -> PlacesView:
             for row in gateways
         ],
         choices=ChoicesView(
-            families=sorted(FAMILIES),
+            families={key: Text(zh=zh, en=en) for key, (zh, en) in FAMILIES.items()},
             profiles=sorted(here.outfit.profiles),
             writes=sorted(COMMAND_KINDS),
             key_locations={key: Text(zh=zh, en=en) for key, (zh, en) in KEY_LOCATIONS.items()},

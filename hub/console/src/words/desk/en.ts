@@ -7,8 +7,9 @@ import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
 import { people } from "./en/people";
+import { places } from "./en/places";
 import { roster } from "./en/roster";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
+export const en: DeskWords = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };

@@ -7,9 +7,10 @@ import { frame } from "./zh/frame";
 import { hazard } from "./zh/hazard";
 import { journal } from "./zh/journal";
 import { people } from "./zh/people";
+import { places } from "./zh/places";
 import { roster } from "./zh/roster";
 import { start } from "./zh/start";
 
-export const zh = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...roster, ...start };
+export const zh = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };
 
 export type DeskWords = Record<keyof typeof zh, string>;

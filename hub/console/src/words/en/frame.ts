@@ -32,6 +32,7 @@ export const frame: Record<keyof typeof words, string> = {
   "nav.incidents": "Incidents",
   "nav.journal": "Journal",
   "nav.county": "Schools",
+  "nav.places": "Places",
   "nav.people": "People",
   "nav.roster": "Roster",
   "nav.responsibilities": "Responsibilities",

@@ -32,6 +32,7 @@ export const frame = {
   "nav.incidents": "应急响应",
   "nav.journal": "台账",
   "nav.county": "各校",
+  "nav.places": "场所",
   "nav.people": "人员",
   "nav.roster": "排班",
   "nav.responsibilities": "责任",
