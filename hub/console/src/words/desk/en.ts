@@ -3,6 +3,7 @@
 import { access } from "./en/access";
 import { account } from "./en/account";
 import { county } from "./en/county";
+import { duties } from "./en/duties";
 import { frame } from "./en/frame";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
@@ -12,4 +13,4 @@ import { roster } from "./en/roster";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };
+export const en: DeskWords = { ...access, ...account, ...duties, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };

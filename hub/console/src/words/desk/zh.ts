@@ -3,6 +3,7 @@
 import { access } from "./zh/access";
 import { account } from "./zh/account";
 import { county } from "./zh/county";
+import { duties } from "./zh/duties";
 import { frame } from "./zh/frame";
 import { hazard } from "./zh/hazard";
 import { journal } from "./zh/journal";
@@ -11,6 +12,6 @@ import { places } from "./zh/places";
 import { roster } from "./zh/roster";
 import { start } from "./zh/start";
 
-export const zh = { ...access, ...account, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };
+export const zh = { ...access, ...account, ...duties, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };
 
 export type DeskWords = Record<keyof typeof zh, string>;
