@@ -17,6 +17,7 @@ from hub.api import (
     enrolment,
     export,
     factor,
+    floorplans,
     handover,
     hazards,
     health,
@@ -30,6 +31,7 @@ from hub.api import (
     places,
     readers,
     responsibility,
+    root,
     roster,
     series,
     session,
@@ -71,9 +73,11 @@ _ROUTERS: Final = (
     coverage.router,
     staffing.router,
     responsibility.router,
+    floorplans.router,
     handover.router,
     bulk.router,
     enrolment.router,
+    root.router,
     health.router,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.services import chromium, mosquitto, timescale
+from tests.services import chromium, mosquitto, network, timescale
 from tests.services.apt import ServiceUnavailable
 
 
@@ -13,6 +13,7 @@ def main() -> None:
         ("TimescaleDB", timescale.set_up),
         ("Mosquitto", mosquitto.set_up),
         ("Chromium", chromium.set_up),
+        ("iproute2", network.set_up),
     )
     for name, set_up in services:
         begun = time.monotonic()
