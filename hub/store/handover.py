@@ -56,7 +56,8 @@ def newest_handovers(connection: Connection, site: str, limit: int) -> list[Hand
 
 def list_work(connection: Connection, site: str) -> dict[str, Any]:
     """What whoever takes a post over has to know: alarms, hazards and incidents that are not closed, orders
-    under way, devices that do not answer. Numbers and ids.
+    under way, devices that do not answer, and what is out of service: isolated at its panel, or faulty. Numbers
+    and ids.
     """
     alarms = fetch_all(
         connection,
@@ -85,12 +86,19 @@ def list_work(connection: Connection, site: str) -> dict[str, Any]:
         " ORDER BY device",
         (site,),
     )
+    out_of_service = fetch_all(
+        connection,
+        "SELECT device, address, kind FROM condition WHERE site = %s AND active"
+        " AND (kind LIKE '%%.isolated' OR kind LIKE '%%.fault') ORDER BY device, address, kind",
+        (site,),
+    )
     return {
         "alarms": alarms,
         "hazards": hazards,
         "incidents": incidents,
         "commands": [row[0] for row in commands],
         "silent_devices": [row[0] for row in silent],
+        "out_of_service": out_of_service,
     }
 
 

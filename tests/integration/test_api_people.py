@@ -252,7 +252,18 @@ def test_a_post_is_handed_over_by_two_accounts(api: RunningApi) -> None:
     do(admin, "/people/li-na", **{**LI, "account": "a-guard"})
     raised = admin.post(f"{AT}/alarms", json={"kind": "panic.pressed", "zone": "lab"})
     assert raised.status_code == 200, raised.text
+    with connect(api.settings.database, application="test") as connection:
+        connection.execute(
+            "INSERT INTO condition VALUES ('demo', 'panel', '1-12', 'fire.isolated', true, now(), now(), 'x'),"
+            " ('demo', 'panel', '1-13', 'fire.isolated', false, now(), now(), 'x'),"
+            " ('demo', 'panel', '1-14', 'fire.alarm', true, now(), now(), 'x'),"
+            " ('demo', 'door', '', 'door.fault', true, now(), now(), 'x')"
+        )
     draft = ask(guard, "/handovers/draft")
+    assert draft["list"]["out_of_service"] == [
+        {"device": "door", "address": "", "kind": "door.fault"},
+        {"device": "panel", "address": "1-12", "kind": "fire.isolated"},
+    ]
     assert [each["state"] for each in draft["list"]["alarms"]] == ["unacknowledged"]
     signed = do(guard, "/handovers", post="security-room", note="雨夜")
     do(guard, "/handovers", 409, post="security-room")

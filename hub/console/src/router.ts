@@ -35,6 +35,7 @@ export const router = createRouter({
     { path: "/places", component: () => import("./desk/places/Places.vue") },
     { path: "/people", component: () => import("./desk/people/People.vue") },
     { path: "/roster", component: () => import("./desk/roster/Roster.vue") },
+    { path: "/handover", component: () => import("./desk/handover/Handovers.vue") },
     { path: "/responsibilities", component: () => import("./desk/responsibilities/Responsibilities.vue") },
     { path: "/account", component: () => import("./desk/account/Account.vue") },
     { path: "/accounts", component: () => import("./desk/accounts/Accounts.vue") },

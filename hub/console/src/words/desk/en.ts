@@ -5,6 +5,7 @@ import { account } from "./en/account";
 import { county } from "./en/county";
 import { duties } from "./en/duties";
 import { frame } from "./en/frame";
+import { handover } from "./en/handover";
 import { hazard } from "./en/hazard";
 import { journal } from "./en/journal";
 import { people } from "./en/people";
@@ -13,4 +14,4 @@ import { roster } from "./en/roster";
 import { start } from "./en/start";
 import type { DeskWords } from "./zh";
 
-export const en: DeskWords = { ...access, ...account, ...duties, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };
+export const en: DeskWords = { ...access, ...account, ...duties, ...county, ...frame, ...handover, ...hazard, ...journal, ...people, ...places, ...roster, ...start };

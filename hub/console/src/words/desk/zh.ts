@@ -5,6 +5,7 @@ import { account } from "./zh/account";
 import { county } from "./zh/county";
 import { duties } from "./zh/duties";
 import { frame } from "./zh/frame";
+import { handover } from "./zh/handover";
 import { hazard } from "./zh/hazard";
 import { journal } from "./zh/journal";
 import { people } from "./zh/people";
@@ -12,6 +13,6 @@ import { places } from "./zh/places";
 import { roster } from "./zh/roster";
 import { start } from "./zh/start";
 
-export const zh = { ...access, ...account, ...duties, ...county, ...frame, ...hazard, ...journal, ...people, ...places, ...roster, ...start };
+export const zh = { ...access, ...account, ...duties, ...county, ...frame, ...handover, ...hazard, ...journal, ...people, ...places, ...roster, ...start };
 
 export type DeskWords = Record<keyof typeof zh, string>;
