@@ -17,6 +17,7 @@ from sanfang.commands import bulk as bulk_commands
 from sanfang.commands import ca as ca_commands
 from sanfang.commands import database as database_commands
 from sanfang.commands import journal as journal_commands
+from sanfang.commands import rules as rules_commands
 from sanfang.commands import site as site_commands
 from sanfang.ports import CONTROL_PORT
 
@@ -40,6 +41,7 @@ app.add_typer(database_commands.app, name="db")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(bulk_commands.app, name="bulk")
 app.add_typer(site_commands.app, name="site")
+app.add_typer(rules_commands.app, name="rules")
 
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
 
