@@ -1,4 +1,4 @@
-"""People, roster and responsibilities as one file, in and out: a workbook or YAML.
+"""Zones, devices, people, roster and responsibilities as one file, in and out: a workbook or YAML.
 
 An import is first a draft: every fault with its sheet, row and column, and what would be added and changed.
 Nothing is applied of a file that has a fault.
@@ -15,12 +15,13 @@ from hub.api.context import Here
 from hub.api.fault import ACT_FAULTS, FAULTS
 from hub.api.guard import Asker, AtSite, address_of, demand, may
 from hub.api.views import View
-from hub.bulk.application import apply_steps
+from hub.bulk.application import apply_steps, fault_at
 from hub.bulk.content import load_known, write_xlsx, write_yaml
 from hub.bulk.draft import Draft, draft_import
 from hub.bulk.reading import read_file
 from hub.bulk.table import Fault as CellFault
 from hub.clock import utc_now
+from hub.dispatch.place import put_entries
 from hub.store.database import borrow, reading
 
 router = APIRouter(prefix="/api/v1/sites/{site}/bulk", tags=["bulk"])
@@ -43,9 +44,9 @@ class FaultView(View):
 
 
 class ImportView(View):
-    """By kind (person, shift, responsibility): how many are new, changed, as they were. `applied` is how many
-    were done: none of a draft, and none where there are `faults`, but for one that only appeared while
-    applying: what came before it stands, and the same file may be sent again.
+    """By kind (zone, device, person, shift, responsibility): how many are new, changed, as they were. `applied`
+    is how many were done: none of a draft, and none where there are `faults`, but for one that only appeared
+    while applying: what came before it stands, and the same file may be sent again.
     """
 
     added: dict[str, int]
@@ -99,9 +100,24 @@ def post_bulk(
         demand(asker, permission, words.site)
     sheets = read_file(data, form)
     with borrow(here.pool, [words.site]) as connection, reading(connection):
-        draft = draft_import(sheets, load_known(connection, words.site))
+        draft = draft_import(sheets, load_known(connection, words.site, here.outfit.profiles))
+    if draft.places:
+        demand(asker, "site.edit", words.site)
     if draft.faults or not apply:
         return _view(draft, 0)
+    placed, refusal = put_entries(
+        lambda: borrow(here.pool, [words.site]),
+        words.site,
+        [(f"{step.kind}s", step.given) for step in draft.places],
+        here.outfit,
+        asker.account,
+        utc_now,
+        {"station": asker.station, "client": address_of(request)},
+    )
+    if refusal:
+        draft.faults.append(fault_at(draft.places[placed], refusal))
+        here.names.forget(words.site)
+        return _view(draft, placed)
     done = apply_steps(
         lambda: borrow(here.pool, [words.site]),
         words.site,
@@ -113,7 +129,7 @@ def post_bulk(
     )
     here.names.forget(words.site)
     draft.faults += [done.fault] if done.fault else []
-    return _view(draft, done.done)
+    return _view(draft, placed + done.done)
 
 
 def _view(draft: Draft, applied: int) -> ImportView:

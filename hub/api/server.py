@@ -22,11 +22,9 @@ from hub.api.listener import Listener
 from hub.api.names import Names
 from hub.api.pulse import Pulse
 from hub.api.unreceipted import Unreceipted
-from hub.dispatch.place import Outfit
+from hub.dispatch.place import load_outfit
 from hub.domain.error import ConfigurationError
-from hub.rulebook.book import load_book
 from hub.settings import HttpSettings, HubSettings, check_http
-from hub.sites.reading import load_profiles
 from hub.store.database import open_pool
 from hub.tls import ServerContext
 
@@ -65,11 +63,7 @@ async def serve(settings: HubSettings, stop: asyncio.Event) -> int:
     if faults:
         raise ConfigurationError(faults)
     shown = ServerContext(settings.http.tls) if settings.http.tls else None
-    outfit = Outfit(
-        load_profiles(settings.profiles),
-        load_book(settings.rules, settings.plans),
-        (settings.broker.edges_host, settings.broker.port),
-    )
+    outfit = load_outfit(settings)
     with contextlib.closing(_bind(settings.http)) as listening:
         pool = open_pool(settings.database, application="sanfang api", size=POOL_SIZE)
         names, audience, unreceipted = Names(), Audience(), Unreceipted()

@@ -57,11 +57,15 @@ def apply_steps(
                         _take(turn, steps[done])
                 except (ActRefused, DataRefused, InvalidAct, NotFound) as refusal:
                     # What was good before it in this turn is committed with it.
-                    step = steps[done]
-                    return Applied(done, turns + 1, Fault(step.sheet, step.row, "", "", str(refusal)))
+                    return Applied(done, turns + 1, fault_at(steps[done], str(refusal)))
                 done += 1
         turns += 1
     return Applied(done, turns)
+
+
+def fault_at(step: Step, refusal: str) -> Fault:
+    """What stopped a step, where it stands in the file."""
+    return Fault(step.sheet, step.row, "", "", refusal)
 
 
 def _take(turn: Turn, step: Step) -> dict[str, Any]:

@@ -7,27 +7,32 @@ from typing import Any, Final
 
 import yaml
 
+from adapters.contract.vocabulary import COMMAND_KINDS, FAMILIES
 from hub.bulk.draft import NOTES, Known
+from hub.bulk.places import CLASSES, DEVICE, KINDS, ZONE, place_rows
 from hub.bulk.sheets import CONTACT, CONTACTS, DAYS, PEOPLE, QUALIFICATION, RANKS, RESPONSIBILITY, SHIFT, TABLES
 from hub.bulk.table import Table, cells, titles, widths
 from hub.bulk.workbook import OutSheet, Value, write_workbook
+from hub.domain.place import KEY_LOCATIONS
 from hub.domain.responsibility import DUTIES
 from hub.domain.staffing import QUALIFICATIONS
 from hub.store.database import Connection
 from hub.store.person import contacts_of, list_persons, posts_of, qualifications_of
 from hub.store.responsibility import load_responsibilities
 from hub.store.roster import load_shifts, post_names
+from hub.store.version import load_gateways, load_version
 from hub.store.zone import zone_names
 
 Language = str
 """zh or en."""
 
 
-def load_known(connection: Connection, site: str) -> Known:
+def load_known(connection: Connection, site: str, profiles: Iterable[str] | None = None) -> Known:
     """All of it, in a handful of queries."""
     posts, contacts = posts_of(connection, site), contacts_of(connection, site)
     qualifications = qualifications_of(connection, site)
     persons = list_persons(connection, site)
+    newest = load_version(connection, site)
     return Known(
         posts=frozenset(post_names(connection, site)),
         zones=frozenset(zone_names(connection, site)),
@@ -70,6 +75,9 @@ def load_known(connection: Connection, site: str) -> Known:
             }
             for entry in load_responsibilities(connection, site)
         },
+        document={} if newest is None else newest.document,
+        gateways=load_gateways(connection, site),
+        profiles=None if profiles is None else frozenset(profiles),
     )
 
 
@@ -79,7 +87,8 @@ Rows = list[dict[str, Any]]
 def list_rows(known: Known, *, contacts: bool) -> dict[str, Rows]:
     """The rows by table, in the machine's words; contacts only for those who may see them."""
     people = {person: given for person, given in known.people.items() if person not in known.erased}
-    rows = {
+    rows: dict[str, Rows] = {
+        **place_rows(dict(known.document)),
         PEOPLE.name: [
             {"person": person, **given, "active": "yes" if given["active"] else "no"}
             for person, given in people.items()
@@ -159,6 +168,10 @@ def _names(words: Mapping[str, Mapping[str, str]]) -> Callable[[Language], Mappi
     return lambda language: {key: text[language] for key, text in words.items()}
 
 
+def _pairs(words: Mapping[str, tuple[str, str]]) -> Callable[[Language], Mapping[str, str]]:
+    return lambda language: {key: pair[0 if language == "zh" else 1] for key, pair in words.items()}
+
+
 def _chinese(words: Mapping[str, str]) -> Callable[[Language], Mapping[str, str]]:
     """The first word that means it, for a Chinese sheet; the machine's own word in others."""
     shown = {str(meant): word for word, meant in reversed(list(words.items())) if word != str(meant)}
@@ -166,6 +179,11 @@ def _chinese(words: Mapping[str, str]) -> Callable[[Language], Mapping[str, str]
 
 
 _SHOWN: Final[Mapping[tuple[str, str], Callable[[Language], Mapping[str, str]]]] = {
+    (ZONE.name, "kind"): _chinese(KINDS),
+    (ZONE.name, "class"): _chinese(CLASSES),
+    (ZONE.name, "key_location"): _pairs(KEY_LOCATIONS),
+    (DEVICE.name, "family"): _pairs(FAMILIES),
+    (DEVICE.name, "writes"): _chinese({zh: key for key, (zh, _) in COMMAND_KINDS.items()}),
     (PEOPLE.name, "active"): _chinese({"是": "yes", "否": "no"}),
     (CONTACT.name, "kind"): _chinese(CONTACTS),
     (QUALIFICATION.name, "kind"): _names(QUALIFICATIONS),

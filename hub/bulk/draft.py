@@ -7,9 +7,10 @@ kind; of a person who stands in a sheet of contacts or qualifications, it gives 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from hub.bulk.places import DEVICE, PLACES, POINT, ZONE, merge_places
 from hub.bulk.sheets import CONTACT, PEOPLE, QUALIFICATION, RESPONSIBILITY, SHIFT, TABLES
 from hub.bulk.table import Fault, Record, TableReading, read_table
 from hub.bulk.workbook import Sheet
@@ -28,6 +29,11 @@ class Known:
     erased: frozenset[str]
     shifts: Mapping[int, Mapping[str, Any]]
     responsibilities: Mapping[int, Mapping[str, Any]]
+    document: Mapping[str, Any]
+    """The newest version of the site's places and devices."""
+    gateways: Sequence[Mapping[str, Any]]
+    profiles: frozenset[str] | None = None
+    """Of devices; None: not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Step:
     """One act: what the desk is given, and where in the file it stands."""
 
     kind: str
-    """person, shift, responsibility."""
+    """zone, device, person, shift, responsibility."""
     target: str
     given: Mapping[str, Any]
     sheet: str
@@ -47,6 +53,8 @@ class Draft:
     """`added`, `changed` and `unchanged` count rows by kind. With a fault nothing is to be done."""
 
     steps: list[Step] = field(default_factory=list)
+    places: list[Step] = field(default_factory=list)
+    """Zones and devices, which go before `steps`; each the whole entry of the document."""
     faults: list[Fault] = field(default_factory=list)
     added: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
@@ -71,6 +79,7 @@ def draft_import(sheets: Sequence[Sheet], known: Known) -> Draft:
             readings[table.name] = read_table(sheet, table)
     if not readings and not draft.faults:
         draft.faults.append(Fault("", 0, "", "", "the file has no sheet that is read; begin with the template"))
+    known = _draft_places(draft, readings, known)
     people = _draft_people(draft, readings, known)
     _draft_shifts(draft, readings.get(SHIFT.name), known, people)
     _draft_responsibilities(draft, readings.get(RESPONSIBILITY.name), known, people)
@@ -79,6 +88,49 @@ def draft_import(sheets: Sequence[Sheet], known: Known) -> Draft:
     draft.faults.sort(key=lambda fault: (fault.sheet, fault.row))
     del draft.faults[MOST_FAULTS:]
     return draft
+
+
+def _draft_places(draft: Draft, readings: Mapping[str, TableReading], known: Known) -> Known:
+    """Steps for zones and devices; returns what is known once they are taken."""
+    if not any(table.name in readings for table in PLACES):
+        return known
+    before = dict(known.document)
+    document, faults = merge_places(readings, before, known.gateways)
+    draft.faults += faults
+    devices = readings.get(DEVICE.name)
+    for record in devices.records if devices and known.profiles is not None else ():
+        if devices and known.profiles is not None and record.values["profile"] not in known.profiles:
+            given = record.values["profile"]
+            devices.fault(record, "profile", f"is no known profile; {_some(known.profiles)}", given)
+    for section, kind in (("zones", "zone"), ("devices", "device")):
+        old = {entry[kind]: entry for entry in before.get(section, ())}
+        # A device that stands in the sheet of points only is changed by its first row there.
+        tables = [ZONE] if kind == "zone" else [DEVICE, POINT]
+        rows: dict[str, tuple[str, int]] = {}
+        for reading in (readings[table.name] for table in tables if table.name in readings):
+            for record in reading.records:
+                rows.setdefault(record.values[kind], (reading.sheet, record.row))
+        for entry in _parents_first(document.get(section, ())):
+            if entry[kind] in rows:
+                sheet, row = rows[entry[kind]]
+                step = Step(kind, entry[kind], entry, sheet, row)
+                _count(draft, step, old.get(entry[kind]))
+    draft.places = [step for step in draft.steps if step.kind in ("zone", "device")]
+    draft.steps = [step for step in draft.steps if step not in draft.places]
+    return replace(known, zones=frozenset(zone["zone"] for zone in document["zones"]), document=document)
+
+
+def _parents_first(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Zones so that each stands behind the one that it lies in; devices as they are."""
+    parents = {entry["zone"]: entry.get("parent") for entry in entries if "parent" in entry}
+
+    def depth(entry: Mapping[str, Any]) -> int:
+        above, steps = entry.get("parent"), 0
+        while above is not None and steps <= len(parents):
+            above, steps = parents.get(above), steps + 1
+        return steps
+
+    return sorted(entries, key=depth)
 
 
 NOTES: Final = ("说明", "Notes")

@@ -1,4 +1,4 @@
-"""The sheets of an import, in the order in which they are taken: people first, then what names them."""
+"""The sheets of an import, in the order in which they are taken: places and people, then what names them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hub.bulk.cell import (
     as_time,
     as_weekdays,
 )
+from hub.bulk.places import PLACES
 from hub.bulk.table import Column, Table
 from hub.domain.calendar import DayKind
 from hub.domain.responsibility import DUTIES
@@ -159,4 +160,4 @@ RESPONSIBILITY: Final = Table(
     ),
     key=("zone", "duty", "person"),
 )
-TABLES: Final = (PEOPLE, CONTACT, QUALIFICATION, SHIFT, RESPONSIBILITY)
+TABLES: Final = (*PLACES, PEOPLE, CONTACT, QUALIFICATION, SHIFT, RESPONSIBILITY)

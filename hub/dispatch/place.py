@@ -6,27 +6,32 @@ By the hub when it starts, and by people, who change one entry, go back to a ver
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from hub.domain.error import ActRefused, InvalidAct
-from hub.rulebook.book import RuleBook
+from hub.domain.error import ActRefused, DataRefused, InvalidAct, NotFound
+from hub.rulebook.book import RuleBook, load_book
 from hub.rulebook.reflex import compile_reflexes, emitted_kinds
+from hub.settings import HubSettings
 from hub.sites.configuration import SiteConfiguration
 from hub.sites.desk import Hand, apply_configuration
 from hub.sites.difference import gone
 from hub.sites.document import hash_document, read_whole, write_site
+from hub.sites.edit import put_entry
 from hub.sites.model import build_model
 from hub.sites.origin import Choice, choose
-from hub.sites.reading import check_profiles
+from hub.sites.reading import check_profiles, load_profiles
 from hub.store.database import Connection, site_turn, transaction
 from hub.store.journal import append_journal
 from hub.store.version import Origin, load_gateways, load_origin, load_version, save_origin
 
 MOST_FAULTS: Final = 20
+MOST_PER_VERSION: Final = 100
+"""Entries of an import that make one version."""
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +52,12 @@ class Fitted:
     outfit: Outfit
     reflexes: Mapping[str, Sequence[Mapping[str, Any]]]
     notes: Sequence[str]
+
+
+def load_outfit(settings: HubSettings) -> Outfit:
+    """The profiles, rules and plans that the settings name. Raises ConfigurationError."""
+    broker = (settings.broker.edges_host, settings.broker.port)
+    return Outfit(load_profiles(settings.profiles), load_book(settings.rules, settings.plans), broker)
 
 
 def fit(configuration: SiteConfiguration, outfit: Outfit) -> Fitted:
@@ -87,6 +98,36 @@ def put(connection: Connection, fitted: Fitted, *, hand: Hand, at: datetime) -> 
         hand=hand,
         at=at,
     )
+
+
+def put_entries(
+    borrow: Callable[[], AbstractContextManager[Connection]],
+    site: str,
+    entries: Sequence[tuple[str, Mapping[str, Any]]],
+    outfit: Outfit,
+    actor: str,
+    clock: Callable[[], datetime],
+    where: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Put many entries (section, entry) into a site's document, so few to a version that no turn takes long.
+    How many were done, and what refused the next ones, empty where nothing did: what came before stands.
+    """
+    told = {name: value for name, value in (where or {}).items() if value}
+    for begin in range(0, len(entries), MOST_PER_VERSION):
+        try:
+            with borrow() as connection:
+                newest = load_version(connection, site)
+                if newest is None:
+                    raise NotFound("the site has no document yet; start the hub with its site.yaml")
+                document = dict(newest.document)
+                for section, entry in entries[begin : begin + MOST_PER_VERSION]:
+                    document = put_entry(document, section, entry)
+                fitted = propose(connection, newest.document, document, outfit)
+                hand = Hand(actor, "import", where=told, seen=newest.version)
+                put(connection, fitted, hand=hand, at=clock())
+        except (ActRefused, DataRefused, InvalidAct, NotFound) as refusal:
+            return begin, str(refusal)
+    return len(entries), ""
 
 
 def start_site(

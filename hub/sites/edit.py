@@ -34,6 +34,14 @@ def change_entry(document: Document, section: str, name: str, entry: Mapping[str
     return {**document, section: entries}
 
 
+def put_entry(document: Document, section: str, entry: Mapping[str, Any]) -> Document:
+    """With the entry as it is given: in the place of the one of its name, or more, at the end."""
+    key = SECTIONS[section]
+    if any(each[key] == entry[key] for each in document[section]):
+        return change_entry(document, section, entry[key], entry)
+    return {**document, section: [*document[section], dict(entry)]}
+
+
 def remove_entry(document: Document, section: str, name: str) -> Document:
     """Without a zone or device. Raises NotFound; ActRefused where something lies in the zone."""
     number = _find(document, section, name)

@@ -1,9 +1,9 @@
-"""`sanfang bulk`: people, roster and responsibilities of a site as one file, in and out."""
+"""`sanfang bulk`: places, people, roster and responsibilities of a site as one file, in and out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from hub.bulk.reading import Form
     from hub.store.database import Connection
 
-app = typer.Typer(no_args_is_help=True, help="People, roster and responsibilities as a workbook or YAML.")
+app = typer.Typer(
+    no_args_is_help=True, help="Places, people, roster and responsibilities as a workbook or YAML."
+)
 
 Site = Annotated[str, typer.Argument(metavar="SITE")]
 Config = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="hub.yaml")]
@@ -57,12 +59,14 @@ def import_(
     """Say what a file would add and change, and every fault in it by sheet, row, column; with --apply do it."""
     from contextlib import nullcontext
 
-    from hub.bulk.application import apply_steps
+    from hub.bulk.application import apply_steps, fault_at
     from hub.bulk.content import load_known
     from hub.bulk.draft import draft_import
     from hub.bulk.reading import read_file
     from hub.clock import utc_now
+    from hub.dispatch.place import load_outfit, put_entries
     from hub.domain.error import ConfigurationError
+    from hub.settings import load_settings
     from hub.store.database import reading
 
     form = _form(file)
@@ -71,14 +75,26 @@ def import_(
     except OSError as error:
         raise ConfigurationError([f"FILE: {file}: {error.strerror}"]) from None
     sheets = read_file(data, form)
+    outfit = load_outfit(load_settings(config))
     with _connected(site, config) as connection:
+
+        def borrow() -> AbstractContextManager[Connection]:
+            return nullcontext(connection)
+
         with reading(connection):
-            draft = draft_import(sheets, load_known(connection, site))
+            draft = draft_import(sheets, load_known(connection, site, outfit.profiles))
         for what, counts in (("new", draft.added), ("changed", draft.changed), ("as it was", draft.unchanged)):
             for kind, count in counts.items():
                 typer.echo(f"{kind}: {count} {what}")
         if apply and not draft.faults:
-            done = apply_steps(lambda: nullcontext(connection), site, ACTOR, "", draft.steps, utc_now)
+            entries = [(f"{step.kind}s", step.given) for step in draft.places]
+            placed, refusal = put_entries(borrow, site, entries, outfit, ACTOR, utc_now)
+            if entries:
+                typer.echo(f"applied: {placed} of {len(entries)} zones and devices")
+            if refusal:
+                draft.faults.append(fault_at(draft.places[placed], refusal))
+        if apply and not draft.faults:
+            done = apply_steps(borrow, site, ACTOR, "", draft.steps, utc_now)
             draft.faults += [done.fault] if done.fault else []
             typer.echo(f"applied: {done.done} of {len(draft.steps)}, in {done.turns} turns")
     for fault in draft.faults:

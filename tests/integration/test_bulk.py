@@ -31,6 +31,7 @@ SHIFTS = ["班次号", "岗位", "人员编号", "星期", "日别", "开始", "
 @pytest.fixture
 def api(any_database: str, tmp_path: Path) -> Iterator[RunningApi]:
     prepare_site(any_database)
+    (tmp_path / "any.yaml").write_text("profile: any\n", encoding="utf-8")
     with run_api_here(any_database, tmp_path) as running:
         yield running
 
@@ -180,3 +181,60 @@ def test_an_import_of_hundreds_takes_many_turns_and_says_where_it_stopped(api: R
     assert "was erased" in done.fault.message and done.turns >= 2
     with connect(api.settings.database, application="test") as connection:
         assert len(load_known(connection, SITE).people.keys() & {row[0] for row in names}) == 121
+
+
+ZONES = ["区域编号 *", "名称 *", "类型 *", "部位等级", "位于", "重点部位类别"]
+DEVICES = ["设备编号 *", "名称 *", "类别 *", "区域编号 *", "网关 *", "连接 *", "型号配置 *", "联动指令"]
+POINTS = ["设备编号 *", "点位地址 *", "名称", "区域编号"]
+
+
+def test_zones_and_devices_come_with_a_workbook(api: RunningApi) -> None:
+    admin, bursar = api.administrator(), colleague(api, Role.SAFETY_OFFICER, "bursar")
+    data = book(
+        区域=[
+            ZONES,
+            ["lab-1", "=1+1 实验室", "房间", "敏感部位", "science", "危险化学品储存室、实验室"],
+            ["science", "科学楼", "建筑", None, None, None],
+            ["hall", "教学楼", "建筑", "重点部位", None, None],
+        ],
+        设备=[DEVICES, ["panel", "主机", "火灾报警", "science", "e1", "mqtt", "any", None]],
+        点位=[POINTS, ["panel", 7, "感烟 7", "lab-1"], ["door", 2, "后门", None]],
+    )
+    draft = send(admin, data)
+    assert draft["faults"] == [] and draft["applied"] == 0
+    assert (draft["added"], draft["changed"]) == ({"zone": 2, "device": 1}, {"zone": 1, "device": 1})
+    assert send(bursar, data, status=403)["code"] == "not_allowed", "an import changes the site for nobody else"
+    assert send(admin, data, apply=True)["applied"] == 5
+    assert send(admin, data, apply=True)["unchanged"] == {"zone": 3, "device": 2}
+    told = admin.get(f"/api/v1/sites/{SITE}/places").json()
+    zones = {each["zone"]: each for each in told["zones"]}
+    assert (zones["lab-1"]["key_location"], zones["lab-1"]["parent"]) == ("chemicals", "science")
+    assert zones["lab-1"]["name"]["zh"] == "=1+1 实验室" and zones["hall"]["class"] == "key"
+    devices = {each["device"]: each for each in told["devices"]}
+    assert devices["panel"]["addresses"]["7"]["zone"] == "lab-1"
+    assert set(devices["door"]["addresses"]) == {"1", "2"}, "what the file does not name stays"
+    assert devices["door"]["writes"] == ["door.release"]
+    out = fetch(bursar, "site.xlsx", language="en")
+    assert send(bursar, out)["faults"] == [], "what is as it was may be sent by whoever may import"
+
+
+def test_faults_of_places_are_told_where_they_stand(api: RunningApi) -> None:
+    admin = api.administrator()
+    data = book(
+        区域=[ZONES, ["a", "甲", "房间", None, "b", None], ["b", "乙", "房间", None, "a", None]],
+        设备=[
+            DEVICES,
+            ["x", "设", "火灾报警", "nowhere", "e1", "mqtt", "any", None],
+            ["y", "设", "火灾报警", "a", "e1", "none", "other", "开飞船"],
+            ["z", "设", "火灾报警", "a", "e1", "none", "other", None],
+        ],
+        点位=[POINTS, ["x", 1, "点", "nowhere"], ["nobody", 1, "点", None]],
+    )
+    told = send(admin, data, apply=True)
+    found = {(each["sheet"], each["row"], each["column"].split(" ")[0]) for each in told["faults"]}
+    assert found == {
+        *(("区域", 2, "E"), ("区域", 3, "E"), ("设备", 2, "D"), ("设备", 3, "H"), ("设备", 4, "F")),
+        *(("设备", 4, "G"), ("点位", 2, "D"), ("点位", 3, "A")),
+    }
+    assert told["applied"] == 0
+    assert admin.get(f"/api/v1/sites/{SITE}/places").json()["version"] == 1
