@@ -18,8 +18,8 @@ def score_file(file: Path, *, value_column: str, time_column: str | None) -> Ite
     """The header with `score` after it, then each row with its score (four digits; empty: nothing can be said).
 
     A row's score depends on it and on rows above it, never on one below. A value that is empty or a word for
-    missing is not judged; anything else that is no number, and a time that is none, ends it. Where the clock goes back
-    (the end of summer time) it is taken as it stands: rows count in their order.
+    missing is not judged; anything else that is no number, and a time that is none, ends it. Where the clock
+    goes back (the end of summer time) it is taken as it stands: rows count in their order.
 
     Raises:
         ConfigurationError: file, line, column, value and cure.
