@@ -23,6 +23,7 @@ export const access = {
   "once.copy": "Copy",
   "once.copied": "Copied",
   "once.kept": "Handed over",
+  "once.saved": "It is kept",
   "sure.yes": "Yes: {act}",
   "accounts.all": "All accounts",
   "accounts.name": "Log-in name",

@@ -23,6 +23,7 @@ export const access = {
   "once.copy": "复制",
   "once.copied": "已复制",
   "once.kept": "已交给本人",
+  "once.saved": "已保存",
   "sure.yes": "确定：{act}",
   "accounts.all": "全部账号",
   "accounts.name": "登录名",
