@@ -37,6 +37,11 @@ PAGES = {
     "people": "/people",
     "roster": "/roster",
     "account": "/account",
+    "accounts": "/accounts",
+    "phones": "/phones",
+    "tokens": "/tokens",
+    "responsibilities": "/responsibilities",
+    "handover": "/handover",
 }
 
 

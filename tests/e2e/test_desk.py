@@ -11,6 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from hub.store.database import connect
 from tests.e2e.screens import Login, enter, open_browser
 from tests.running_demo import RunningDemo, run_demo
 from tests.waiting import wait_until
@@ -130,6 +131,78 @@ def test_a_second_factor_is_enrolled_and_asked_for_at_the_next_log_in(desk: Page
     desk.fill("[name=code]", spare)
     desk.locator("[data-test=second] [type=submit]").click()
     desk.wait_for_selector("[data-test=age]:not(.unknown)")
+
+
+def test_an_invited_guard_sets_a_password_and_sees_only_what_is_a_guards(
+    desk: Page, demo: RunningDemo, browser: Browser
+) -> None:
+    desk.goto(f"{demo.console}/#/accounts")
+    desk.locator("[data-test=invite]").click()
+    desk.fill("[name=name]", "li.guard")
+    desk.fill("[name=display_name]", SCRIPT)
+    desk.select_option("[name=role]", "guard")
+    desk.get_by_role("button", name="邀请账号").last.click()
+    link = desk.locator("[data-test=once] code").inner_text()
+    expect(desk.locator("tr[data-row]", has_text="li.guard")).to_contain_text(SCRIPT)
+    guard = browser.new_context(viewport={"width": 360, "height": 740}).new_page()
+    guard.goto(link)
+    for name in ("password", "again"):
+        guard.fill(f"[name={name}]", PASSWORD)
+    guard.locator("[data-test=invitation] [type=submit]").click()
+    guard.locator("[data-test=to-login]").click()
+    enter(guard, demo.console, Login("li.guard", PASSWORD))
+    links = guard.locator("nav.pages a")
+    expect(links.filter(has_text="排班")).to_have_count(1)
+    for hidden in ("人员", "台账", "账号与设备"):
+        expect(links.filter(has_text=re.compile(f"^{hidden}$"))).to_have_count(0)
+    guard.goto(f"{demo.console}/#/accounts")
+    expect(guard.locator(".failed")).to_be_visible()
+    expect(guard.locator("tr[data-row]")).to_have_count(0)
+    # The link was good once.
+    again = browser.new_context().new_page()
+    again.goto(link)
+    expect(again.get_by_role("alert")).to_be_visible()
+    expect(again.locator("[data-test=invitation]")).to_have_count(0)
+    # Suspended, the guard's screen goes back to the log-in by itself.
+    desk.locator("[data-test=disable]").click()
+    desk.get_by_role("button", name="确定：停用").click()
+    expect(desk.locator("tr[data-row]", has_text="li.guard")).to_contain_text("已停用")
+    expect(guard.locator("[data-test=login]")).to_be_visible(timeout=10_000)
+
+
+def test_a_place_is_added_a_device_moved_there_and_its_next_alarm_says_so(
+    desk: Page, demo: RunningDemo
+) -> None:
+    desk.goto(f"{demo.console}/#/places")
+    desk.locator("[data-test=add-zone]").click()
+    desk.fill("[name=zh]", SCRIPT)
+    desk.fill("[name=zone]", "Science")
+    desk.get_by_role("button", name="保存").click()
+    expect(desk.get_by_text("! 用小写字母")).to_be_visible()
+    desk.fill("[name=zone]", "science")
+    desk.get_by_role("button", name="保存").click()
+    expect(desk.locator("[data-zone=science]")).to_contain_text(SCRIPT)
+    desk.locator("[data-device=office-button]").click()
+    desk.select_option("[name=zone]", "science")
+    desk.get_by_role("button", name="保存").click()
+    expect(desk.locator("li:has([data-zone=science]) [data-device=office-button]")).to_be_visible()
+    demo.order("press office-button")
+    wait_until(lambda: zone_of_alarm(demo, "office-button") == "science", 20.0, "the rules know the new place")
+    # What is in use stays, and the way back is refused by the same.
+    desk.locator("[data-test=versions]").click()
+    desk.locator("tr[data-row]").last.click()
+    desk.get_by_role("button", name="恢复到此版本").click()
+    desk.get_by_label("理由（必填）").fill("重来")
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_role("alert").filter(has_text="science: in use by alarm")).to_be_visible()
+    assert desk.title() != "taken"
+
+
+def zone_of_alarm(demo: RunningDemo, device: str) -> str | None:
+    with connect(demo.dsn, application="test") as connection:
+        query = "SELECT zone FROM alarm WHERE device = %s ORDER BY alarm DESC LIMIT 1"
+        row = connection.execute(query, (device,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def test_a_page_that_cannot_be_read_says_how_old_it_is(desk: Page, demo: RunningDemo) -> None:
