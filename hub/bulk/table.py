@@ -94,6 +94,9 @@ class TableReading:
 def read_table(sheet: Sheet, table: Table) -> TableReading:
     """Read a sheet by its header (machine name, Chinese or English title; any order). Pure."""
     reading = TableReading(table, sheet.name)
+    if not any(sheet.rows):
+        # A sheet without anything, as an export of a school without such entries has it, changes nothing.
+        return reading
     header = _read_header(sheet, table, reading)
     missing = [column for column in table.columns if column.required and column.name not in header.values()]
     for column in missing:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from hub.domain.error import ActRefused, DataRefused, InvalidAct, NotFound
+from hub.domain.error import ActRefused, ConfigurationError, DataRefused, InvalidAct, NotFound
 from hub.rulebook.book import RuleBook, load_book
 from hub.rulebook.reflex import compile_reflexes, emitted_kinds
 from hub.settings import HubSettings
@@ -168,8 +168,19 @@ def start_site(
 def replace_site(
     connection: Connection, file: SiteConfiguration, outfit: Outfit, *, actor: str, at: datetime
 ) -> int | None:
-    """Take site.yaml whole, whatever people changed since; the version before stays and can be gone back to."""
-    return put(connection, fit(file, outfit), hand=Hand(actor, "file", reason="replace"), at=at)
+    """Take site.yaml's document, whatever people changed since; the version before stays and can be gone back to.
+    Gateways stay as they are until the hub starts: they come of its own environment, which is not the caller's.
+    Raises ConfigurationError where the document does not go with them.
+    """
+    gateways = load_gateways(connection, file.site)
+    if not gateways:
+        return put(connection, fit(file, outfit), hand=Hand(actor, "file", reason="replace"), at=at)
+    configuration, faults = read_whole(write_site(file), gateways)
+    if configuration is None:
+        raise ConfigurationError(
+            [f"site.yaml does not go with the present gateways: {line}" for line in faults]
+        )
+    return put(connection, fit(configuration, outfit), hand=Hand(actor, "file", reason="replace"), at=at)
 
 
 def _refuse(

@@ -214,6 +214,9 @@ def test_zones_and_devices_come_with_a_workbook(api: RunningApi) -> None:
     assert devices["panel"]["addresses"]["7"]["zone"] == "lab-1"
     assert set(devices["door"]["addresses"]) == {"1", "2"}, "what the file does not name stays"
     assert devices["door"]["writes"] == ["door.release"]
+    for form in ("yaml", "xlsx"):
+        empty = fetch(bursar, f"site.{form}")
+        assert send(bursar, empty, form)["faults"] == [], "a sheet without rows changes nothing"
     out = fetch(bursar, "site.xlsx", language="en")
     assert send(bursar, out)["faults"] == [], "what is as it was may be sent by whoever may import"
 
