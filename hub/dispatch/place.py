@@ -168,7 +168,7 @@ def start_site(
 def replace_site(
     connection: Connection, file: SiteConfiguration, outfit: Outfit, *, actor: str, at: datetime
 ) -> int | None:
-    """Take site.yaml's document, whatever people changed since; the version before stays and can be gone back to.
+    """Take site.yaml's document, whatever people changed since; one can go back to the version before.
     Gateways stay as they are until the hub starts: they come of its own environment, which is not the caller's.
     Raises ConfigurationError where the document does not go with them.
     """
