@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, model_validator
@@ -106,6 +106,30 @@ class AuthoritySettings(StrictModel):
     server_days: int = Field(default=397, ge=30, le=397)
 
 
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("is no issuer; write https://host/path as the provider calls itself")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ValueError("is not https, and whoever is between could be anybody; use https")
+    return value
+
+
+class OidcSettings(StrictModel):
+    """The identity provider by which people may log in instead of a password (OpenID Connect)."""
+
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    """As the provider writes itself, to the letter."""
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr | None = None
+    claim: Literal["preferred_username", "email", "sub"] = "preferred_username"
+    """What of the ID token is the account's log-in name here: by it the provider says whose account it is."""
+    ca: Path | None = None
+    """Whose certificates are believed, where the provider's is not from a public authority."""
+    hub_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/?$")
+    """The hub as browsers call it, where a proxy stands before it."""
+
+
 def _hook_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -188,6 +212,7 @@ class HubSettings(StrictModel):
     """While edges move to another broker: the hub listens and speaks there, too, so that they hear of it."""
     http: HttpSettings = HttpSettings()
     ca: AuthoritySettings | None = None
+    oidc: OidcSettings | None = None
     sites: tuple[Path, ...] = Field(min_length=1)
     profiles: Path
     rules: Path
@@ -301,6 +326,7 @@ def _resolve(settings: HubSettings, base: Path) -> HubSettings:
             "former_broker": former and former.model_copy(update={"tls": _resolve_model(former.tls, base)}),
             "http": http.model_copy(update={"tls": _resolve_model(http.tls, base)}),
             "ca": _resolve_model(authority, base),
+            "oidc": _resolve_model(settings.oidc, base),
             **{
                 name: base / getattr(settings, name)
                 for name in ("profiles", "rules", "plans", "run_dir", "data_dir")

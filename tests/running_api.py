@@ -19,7 +19,7 @@ from hub.accounts.password import hash_password
 from hub.api.server import serve
 from hub.clock import utc_now
 from hub.domain.permission import Grant
-from hub.settings import BrokerSettings, HttpSettings, HubSettings
+from hub.settings import BrokerSettings, HttpSettings, HubSettings, OidcSettings
 from hub.sites.configuration import SiteConfiguration
 from hub.sites.desk import Hand, apply_configuration
 from hub.store.account import add_account, add_grant
@@ -155,7 +155,11 @@ class RunningApi:
 
 @contextmanager
 def run_api_here(
-    database: str, folder: Path, broker_port: int | None = None, proxies: Sequence[str] = ()
+    database: str,
+    folder: Path,
+    broker_port: int | None = None,
+    proxies: Sequence[str] = (),
+    oidc: OidcSettings | None = None,
 ) -> Iterator[RunningApi]:
     """Serve from this process until the end of the block."""
     connection = connect(database, application="test")
@@ -165,6 +169,7 @@ def run_api_here(
         database=database,
         broker=BrokerSettings(host=LOOPBACK, port=broker_port or reserve_port()),
         http=HttpSettings.model_validate({"port": reserve_port(), "proxies": tuple(proxies)}),
+        oidc=oidc,
         sites=(folder / "site.yaml",),
         profiles=folder,
         rules=ROOT / "config" / "rules",

@@ -177,10 +177,21 @@ def log_in(pool: Pool, name: str, password: str, place: Place, now: datetime) ->
         forgive(record.connection, own or account_key, "" if own else address_key)
         if renewed:
             save_password_hash(record.connection, account["account"], renewed)
-        methods = factors_of(record.connection, account["account"])
-        if methods:
-            return _await_factor(record, account["account"], place, methods)
-        return open_session(record, account["account"], place)
+        return _enter(record, account["account"], place)
+
+
+def enter_account(pool: Pool, account: str, place: Place, now: datetime) -> OpenedSession | AwaitedFactor:
+    """Open a session for whom somebody else vouched (`oidc.py`), or say which second factor is to come."""
+    with recording(pool, account, now) as record:
+        forgive(record.connection, "", f"address:{place.address}")
+        return _enter(record, account, place)
+
+
+def _enter(record: Record, account: str, place: Place) -> OpenedSession | AwaitedFactor:
+    methods = factors_of(record.connection, account)
+    if methods:
+        return _await_factor(record, account, place, methods)
+    return open_session(record, account, place)
 
 
 def prove_password(pool: Pool, session: SessionRow, password: str, now: datetime) -> None:

@@ -24,6 +24,7 @@ from hub.api import (
     journal,
     latest,
     live,
+    oidc,
     own,
     people,
     phones,
@@ -47,6 +48,7 @@ from hub.api.fault import install_handlers
 OPENAPI_PATH: Final = "/api/v1/openapi.json"
 _ROUTERS: Final = (
     session.router,
+    oidc.router,
     own.router,
     factor.router,
     accounts.router,

@@ -126,7 +126,7 @@ def post_setup(body: SetupBody, request: Request, response: Response, here: Here
     first = FirstAdministrator(
         body.token.strip(), body.name, body.display_name, body.password.get_secret_value()
     )
-    place = _place(request, body.station)
+    place = place_of(request, body.station)
     return _enter(here, request, response, set_up(here.pool, first, place, utc_now()), place)
 
 
@@ -140,7 +140,7 @@ def post_session(body: LoginBody, request: Request, response: Response, here: He
     """Log in. For an account with a second factor `second_factor.state` is `awaited` then: go on with
     `/session/totp`, `/session/passkey` or `/session/recovery`, within five minutes.
     """
-    place = _place(request, body.station)
+    place = place_of(request, body.station)
     opened = log_in(here.pool, body.name, body.password.get_secret_value(), place, utc_now())
     return _enter(here, request, response, opened, place)
 
@@ -167,7 +167,7 @@ def delete_session(here: Here, asker: Asker, response: Response) -> None:
 )
 def post_session_totp(body: CodeBody, request: Request, response: Response, here: Here) -> SessionView:
     """The second step with the authenticator's code; also for a session that is open and has not shown it."""
-    place = _place(request)
+    place = place_of(request)
     opened = show_code(here.pool, Vault(here.settings.data_dir), token_of(request), body.code, place, utc_now())
     return _enter(here, request, response, opened, place)
 
@@ -180,7 +180,7 @@ def post_session_totp(body: CodeBody, request: Request, response: Response, here
 )
 def post_session_recovery(body: CodeBody, request: Request, response: Response, here: Here) -> SessionView:
     """The second step with a recovery code, which is gone then."""
-    place = _place(request)
+    place = place_of(request)
     opened = show_recovery_code(here.pool, token_of(request), body.code, place, utc_now())
     return _enter(here, request, response, opened, place)
 
@@ -204,12 +204,13 @@ def post_session_passkey_begin(request: Request, here: Here) -> AskedView:
 )
 def post_session_passkey(body: CredentialBody, request: Request, response: Response, here: Here) -> SessionView:
     """The second step with a passkey."""
-    place = _place(request)
+    place = place_of(request)
     opened = show_passkey(here.pool, token_of(request), body.credential, party_of(request), place, utc_now())
     return _enter(here, request, response, opened, place)
 
 
-def _place(request: Request, station: str = "") -> Place:
+def place_of(request: Request, station: str = "") -> Place:
+    """Where a log-in comes from, and the browser as it is known here, or to be known."""
     known = request.cookies.get(BROWSER_COOKIE, "")
     return Place(address_of(request), station, known if _KNOWN.match(known) else secrets.token_urlsafe(24))
 
