@@ -148,11 +148,10 @@ def start_site(
         configuration, faults = read_whole(newest.document, gateways)
         if configuration is not None:
             faults = _without_profile(configuration, outfit)
-        if choice is Choice.REFUSED:
-            _refuse(connection, site, origin, hash_document(document), newest.version, [], actor, at)
-        if configuration is None or faults:
-            mark = hash_document({"document": newest.document, "gateways": gateways})
+        if choice is Choice.REFUSED or faults:
+            mark = hash_document({"document": document, "faults": faults})
             _refuse(connection, site, origin, mark, newest.version, faults, actor, at)
+        if configuration is None or faults:
             return None
         fitted, hand = fit(configuration, outfit), Hand(actor, "start")
     if fitted is None:
