@@ -102,6 +102,27 @@ def test_the_roster_shows_who_is_there_and_where_nobody_is(desk: Page) -> None:
     expect(desk.locator("[data-test=roster]")).to_contain_text("赵敏")
 
 
+POST = """async ([path, body]) => (await fetch(path, {method: "POST", body: JSON.stringify(body),
+    headers: {"X-Sanfang": "1", "Content-Type": "application/json"}})).status"""
+
+
+def test_what_is_stored_as_a_script_is_shown_as_text_on_every_page(desk: Page) -> None:
+    """tests/integration/test_stored_script.py tries every field; here is how pages show them."""
+    site = desk.evaluate("fetch('/api/v1/session').then((it) => it.json()).then((it) => it.sites[0].site)")
+    committee = {"name": {"zh": f"委员会{SCRIPT}", "en": SCRIPT}, "members": [{"person": "script"}]}
+    for path, body in (
+        ("people/script", {"name": f"人{SCRIPT}", "posts": []}),
+        ("committees/script", committee),
+        ("hazards", {"title": f"隐患{SCRIPT}", "reason": f"原因{SCRIPT}"}),
+    ):
+        assert desk.evaluate(POST, [f"/api/v1/sites/{site}/{path}", body]) < 300, path
+    for page, words in (("people", "人"), ("hazards", "隐患"), ("journal?people=yes", "原因")):
+        desk.goto(desk.url.split("#")[0] + f"#/{page}")
+        expect(desk.get_by_text(f"{words}{SCRIPT}").first).to_be_visible()
+        expect(desk.locator("img[src=x]")).to_have_count(0)
+    assert desk.title() != "taken"
+
+
 def test_a_second_factor_is_enrolled_and_asked_for_at_the_next_log_in(desk: Page, demo: RunningDemo) -> None:
     desk.goto(desk.url.split("#")[0] + "#/account")
     expect(desk.locator("[data-test=needed]")).to_be_visible()
