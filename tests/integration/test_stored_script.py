@@ -70,6 +70,7 @@ NOT_KEPT: Final = {
     ("giveCard", "number"): "kept as a keyed hash alone",
     ("reportScreen", "station"): "the name of a sign of life; `logIn` shows what it is called",
     ("requestCommand", "address"): "compared with the device's addresses",
+    ("placeOnFloorplan", "address"): "compared with the device's addresses",
     ("requestCommand", "parameters"): "checked against the command's own",
     ("addDevice", "address"): "what the driver calls the device; goes to the edge",
     ("addDevice", "parameters"): "the same",
