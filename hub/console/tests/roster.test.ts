@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Block, PostWeek } from "../src/desk/roster/acts";
+import type { Block, PostWeek, Shift } from "../src/desk/roster/acts";
+import { bodyOf, faultOfPattern, patternOf } from "../src/desk/roster/pattern";
 import { dayAfter, gapsOf, sortPosts, stretchesOf } from "../src/desk/roster/week";
 
 const zone = "Asia/Shanghai";
@@ -42,5 +43,28 @@ describe("the week", () => {
   it("knows the day after the last of a month", () => {
     expect(dayAfter("2026-02-28")).toBe("2026-03-01");
     expect(dayAfter("2026-03-01", -7)).toBe("2026-02-22");
+  });
+});
+
+describe("the days of a shift", () => {
+  const today = "2026-03-01";
+  const rotating = { days: [1, 2, 3, 4, 5, 6, 7], cycle: { days: 4, on: [0, 3], since: "2026-02-01" } } as Shift;
+
+  it("come back as they went: a cycle counts from 1 on the screen, from 0 at the hub", () => {
+    const pattern = patternOf(rotating, today);
+    expect([...pattern.on]).toEqual([1, 4]);
+    expect(bodyOf(pattern)).toEqual({ days: rotating.days, cycle: rotating.cycle });
+    expect(bodyOf({ ...pattern, rotates: false, days: new Set([5, 1]) })).toEqual({ days: [1, 5], cycle: null });
+    expect(bodyOf({ ...pattern, days: new Set() }).days).toHaveLength(7);
+  });
+
+  it("leave out what a shortened cycle no longer has, and are never none", () => {
+    const pattern = patternOf(rotating, today);
+    expect(bodyOf({ ...pattern, length: 3 }).cycle?.on).toEqual([0]);
+    expect(faultOfPattern({ ...pattern, length: 3, on: new Set([4]) })).toBe("days");
+    expect(faultOfPattern({ ...pattern, length: Number.NaN })).toBe("length");
+    expect(faultOfPattern({ ...pattern, since: "" })).toBe("since");
+    expect(faultOfPattern({ ...patternOf(null, today), days: new Set() })).toBe("days");
+    expect([pattern, patternOf(null, today)].map(faultOfPattern)).toEqual(["none", "none"]);
   });
 });
