@@ -209,13 +209,13 @@ def decode_item(data: bytes) -> Item:
 
 def _has_nul(item: Item) -> bool:
     if isinstance(item, EventItem):
-        # Name and kind are held against what is allowed there; most events have no further texts.
+        for event in item.events:
+            # Name and kind are held against what is allowed there; most events have no further texts.
+            if "\0" in event.identity or "\0" in event.address:
+                return True
+            if event.attributes and _any_nul([*event.attributes, *event.attributes.values()]):
+                return True
         return any(
-            "\0" in event.identity
-            or "\0" in event.address
-            or (event.attributes and _any_nul([*event.attributes, *event.attributes.values()]))
-            for event in item.events
-        ) or any(
             _any_nul([reflex.rule, reflex.device, reflex.address, *reflex.evidence])
             or _any_nul([*reflex.parameters, *reflex.parameters.values()])
             for reflex in item.reflexes

@@ -30,10 +30,9 @@ def canonical(body: Mapping[str, Any]) -> str:
     return _write(_settle(body)) if "e+" in text or "-0.0" in text else text
 
 
-def _write(body: Any) -> str:
-    return json.dumps(
-        body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str
-    )
+_write: Final = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=str
+).encode
 
 
 def hash_row(

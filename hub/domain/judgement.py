@@ -16,7 +16,7 @@ Text = Mapping[str, str]
 """A text for people by language: {"zh": …, "en": …}."""
 
 
-class EventInput(msgspec.Struct, frozen=True):
+class EventInput(msgspec.Struct, frozen=True, gc=False):
     """An event as it was stored. `id` is edge/epoch/lane/sequence/index; times are aware UTC.
 
     A struct, as everything that there is one of for each event of a backlog: made in a tenth of the time.

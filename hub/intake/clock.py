@@ -83,7 +83,7 @@ def edge_time(edge_at: int, age_ms: int, recorded_at: int, offset_us: int | None
     """The edge's time of an item, corrected where the edge's clock is known to be more than 5 s off
     (`offset_us`: the edge's clock less the hub's, None where it is not known).
     """
-    said = min(max(edge_at, _LEAST), _MOST)
+    said = edge_at if _LEAST <= edge_at <= _MOST else min(max(edge_at, _LEAST), _MOST)
     # What is dated in the future was taken in by a clock that is off, whatever it is by now.
     off = said != edge_at or said > recorded_at + TOLERANCE_US
     if not off and (offset_us is None or abs(offset_us) <= TOLERANCE_US):
@@ -140,7 +140,7 @@ def reading_times(
 
 def moment(at_us: int) -> datetime:
     """A number as an aware time; what lies outside the calendar comes to its end."""
-    return moment_of(min(max(at_us, _LEAST), _MOST))
+    return moment_of(at_us if _LEAST <= at_us <= _MOST else min(max(at_us, _LEAST), _MOST))
 
 
 def moment_or_none(at_us: int | None) -> datetime | None:

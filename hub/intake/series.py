@@ -101,6 +101,6 @@ def check_address(model: SiteModel, edge: str, device: str, address: str) -> str
         return f"device: {device[:80]!r} is not in the configuration"
     if fact.edge != edge:
         return f"device: {device} belongs to edge {fact.edge}, not {edge}"
-    if len(address.encode()) > MOST_ADDRESS:
+    if address and len(address.encode()) > MOST_ADDRESS:
         return f"address: {len(address)} characters; {MOST_ADDRESS} bytes at most"
     return ""

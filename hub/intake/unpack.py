@@ -45,6 +45,8 @@ _FAR: Final = 2**62
 """Beyond any calendar, and still far from the end of 64 bits."""
 _MOST_IDENTITY: Final = 1_000
 _MOST_SIGNS: Final = 64
+_GOOD: Final = int(Quality.GOOD)
+_UNCERTAIN: Final = int(Quality.UNCERTAIN)
 _PRECEDENCES: Final = frozenset(int(rank) for rank in Precedence)
 _RESULTS: Final = frozenset({"accepted", "confirmed", "unconfirmed", "failed", "expired", "refused"})
 
@@ -61,7 +63,7 @@ class OutsideOpenRange(WireError):
     code = "outside_open_range"
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where an item came from. `ordinal` is added to the index of its events (a retried part)."""
 
     edge: str
@@ -193,14 +195,14 @@ def _take_event(parcel: Parcel, book: SeriesBook, origin: Origin, index: int, ev
     time = event_time(event.observed_at, event.replayed, edge)
     if time.drift is not None:
         parcel.note_drift(event.device, edge.at - (event.observed_at or 0) if time.drift else 0)
-    known = event.device in model.devices
+    fact = model.devices.get(event.device)
     edge_at = moment(edge.at)
     taken = EventInput(
         id=origin.id_of(index),
         # Where the edge speaks of itself (hub.lost, …) it is the subject that the hub speaks of, too.
-        device=event.device if known else f"edge:{event.device}",
+        device=f"edge:{event.device}" if fact is None else event.device,
         address=event.address,
-        zone=model.zone_of(event.device, event.address),
+        zone=None if fact is None else fact.address_zones.get(event.address, fact.zone),
         kind=event.kind,
         active=event.active,
         observed_at=edge_at if time.observed_at == edge.at else moment(time.observed_at),
@@ -223,7 +225,7 @@ def _take_event(parcel: Parcel, book: SeriesBook, origin: Origin, index: int, ev
             lane=int(origin.lane),
             sequence=origin.sequence,
             ordinal=origin.ordinal + index,
-            quality=int(Quality.UNCERTAIN if time.uncertain else Quality.GOOD),
+            quality=_UNCERTAIN if time.uncertain else _GOOD,
             identity=event.identity,
             # The device's own words name the card as well.
             raw=b"" if HOLDER in event.attributes else event.raw,

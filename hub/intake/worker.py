@@ -6,6 +6,7 @@ committed is taken again over the next one. Receipts go out only after a commit.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -54,6 +55,8 @@ _OPENED: Final = {ALARM: 512, TELEMETRY: 64}
 """Messages opened ahead of their transaction: live alarms come one a message and share a commit."""
 _OPENED_BYTES: Final = 512 * 1024
 _HEARTBEATS: Final = 200
+_COLLECTED_EVERY: Final = 20_000
+"""Objects made before the collector looks at the young ones: about those of one backlog batch."""
 
 
 class Worker:
@@ -303,5 +306,10 @@ def run_worker(settings: HubSettings, owner: str) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
+    # What was imported stays for good, and what a batch makes lives as long as its transaction: the collector
+    # need not walk the one for the other's sake.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_EVERY)
     worker.run()
     return 0

@@ -24,7 +24,6 @@ NULL: Final = b"\xff\xff\xff\xff"
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LENGTH: Final = Struct(">i")
-_LENGTHS: Final = tuple(_LENGTH.pack(length) for length in range(2_048))
 _HEAD: Final = Struct(">iiIii")
 _SMALL, _WHOLE, _BIG, _TRUTH = Struct(">ih"), Struct(">ii"), Struct(">iq"), (b"\0\0\0\1\0", b"\0\0\0\1\1")
 
@@ -44,8 +43,7 @@ def ticks(at: datetime) -> int:
 
 def sized(value: bytes) -> bytes:
     """The length of a value, as it stands before it."""
-    length = len(value)
-    return _LENGTHS[length] if length < len(_LENGTHS) else _LENGTH.pack(length)
+    return _LENGTH.pack(len(value))
 
 
 def texts(values: Iterable[str | None]) -> Column:
@@ -87,7 +85,7 @@ def _field(value: str | None) -> bytes:
     if value is None:
         return NULL
     data = value.encode()
-    return sized(data) + data
+    return _LENGTH.pack(len(data)) + data
 
 
 def _column(element: int, array: int, fields: Sequence[bytes]) -> Column:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -15,6 +15,7 @@ from hub.store.column import blobs, documents, moments, numbers, texts
 from hub.store.database import Connection, Row, fetch_all
 
 CHANNEL = "journal"
+_encode: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +179,4 @@ def jsonb(value: Any) -> Jsonb:
 
 def write_json(value: Any) -> str:
     """A value as JSON; times as PostgreSQL and Python write them."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _encode(value)
