@@ -23,6 +23,8 @@ OURS = (
 _CHOICES: Mapping[tuple[str, str], list[Any]] = {
     ("person", "contacts"): [f'[{{"kind": "phone", "value": "{number}"}}]' for number in range(3)],
     ("substitution", "substitute"): ["person-0", "person-1", "person-2"],
+    ("mode", "kind"): ["threat_level"] * 3,
+    ("mode", "state"): ["ended"] * 3,
     ("rollup", "bucket_s"): [60, 900, 86400],
     ("rollup", "at"): [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)],
 }
@@ -132,6 +134,8 @@ def _value(table: str, column: Mapping[str, Any], number: int, words: Mapping[st
         return at.time()
     if kind == "text[]":
         return ["a,b", 'c"d']
+    if kind == "interval":
+        return timedelta(seconds=number)
     if kind == "integer[]":
         return [1, 2]
     raise AssertionError(f"{table}.{name}: no value for {kind}")

@@ -18,9 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api.fault import answer_fault
 from hub.api.guard import bearer_of
 from hub.api.proxy import Network, believe
+from hub.floorplans.workshop import MOST_FILE_BYTES
 
 MAX_BODY_BYTES: Final = 262_144
-LARGE: Final = ((re.compile(r"/api/v1/sites/[^/]+/bulk/[a-z]+"), 8_000_000),)
+LARGE: Final = (
+    (re.compile(r"/api/v1/sites/[^/]+/bulk/[a-z]+"), 8_000_000),
+    (re.compile(r"/api/v1/sites/[^/]+/floorplans/[^/]+/picture"), MOST_FILE_BYTES),
+)
 """Where files are sent: as much as their reader takes."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 ENROLMENT_PATH: Final = "/api/v1/enrolment"
@@ -38,7 +42,7 @@ HEADERS: Final = {
 
 
 class Door:
-    """The outermost layer of the application."""
+    """The outermost layer of the application. A route may say another policy for what it answers, a picture."""
 
     def __init__(self, app: ASGIApp, requests: Counter[tuple[str, int]], proxies: Sequence[Network]) -> None:
         self._app = app
@@ -58,7 +62,7 @@ class Door:
                 self._requests[(scope["method"], message["status"])] += 1
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 if scope["path"].startswith("/api/"):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)

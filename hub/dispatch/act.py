@@ -19,6 +19,7 @@ from hub.people import act as persons
 from hub.people import handover, roster
 from hub.people.desk import duty_of
 from hub.rulebook.book import RuleBook
+from hub.sites import mode
 from hub.store.database import Connection
 from hub.store.turn import Turn
 
@@ -120,6 +121,10 @@ _NOUNS: Final[dict[str, Callable[[Turn, str, Act, RuleBook], Result]]] = {
     ),
     "responsibility": lambda turn, verb, act, book: (
         roster.act_on_responsibility(turn, act.target, verb, act.parameters),
+        [],
+    ),
+    "mode": lambda turn, verb, act, book: (
+        mode.act_on_mode(turn, act.target, verb, act.parameters, act.reason),
         [],
     ),
     "handover": lambda turn, verb, act, book: (

@@ -1,4 +1,4 @@
-"""What is due at a site now: acknowledgements, steps, commands. A chore calls it each second."""
+"""What is due at a site now: acknowledgements, steps, commands, modes. A chore calls it each second."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hub.commands.desk import expire_commands
 from hub.dispatch.consequence import work_off
 from hub.incidents.desk import expire_due_steps
 from hub.rulebook.book import RuleBook
+from hub.sites.mode import expire_modes
 from hub.store.database import Connection
 from hub.store.deadline import LevelStep, bound_commands, bound_escalations, bound_steps
 from hub.store.turn import CHORES, Turn
@@ -29,7 +30,7 @@ def work_due(connection: Connection, site: str, *, at: datetime, book: RuleBook,
     escalated = escalate_due(turn, limit)
     steps, consequences = expire_due_steps(turn, limit)
     work_off(turn, consequences, book)
-    return escalated + len(steps) + expire_commands(turn, limit)
+    return escalated + len(steps) + expire_commands(turn, limit) + expire_modes(turn, limit)
 
 
 def bound_deadlines(turn: Turn) -> None:

@@ -56,8 +56,8 @@ def newest_handovers(connection: Connection, site: str, limit: int) -> list[Hand
 
 def list_work(connection: Connection, site: str) -> dict[str, Any]:
     """What whoever takes a post over has to know: alarms, hazards and incidents that are not closed, orders
-    under way, devices that do not answer, and what is out of service: isolated at its panel, or faulty. Numbers
-    and ids.
+    under way, devices that do not answer, and what is out of service: isolated at its panel, or faulty;
+    and what is armed or in test. Numbers and ids.
     """
     alarms = fetch_all(
         connection,
@@ -92,6 +92,11 @@ def list_work(connection: Connection, site: str) -> dict[str, Any]:
         " AND (kind LIKE '%%.isolated' OR kind LIKE '%%.fault') ORDER BY device, address, kind",
         (site,),
     )
+    modes = fetch_all(
+        connection,
+        "SELECT mode, kind, subject FROM mode WHERE site = %s AND state = 'set' ORDER BY mode",
+        (site,),
+    )
     return {
         "alarms": alarms,
         "hazards": hazards,
@@ -99,6 +104,7 @@ def list_work(connection: Connection, site: str) -> dict[str, Any]:
         "commands": [row[0] for row in commands],
         "silent_devices": [row[0] for row in silent],
         "out_of_service": out_of_service,
+        "modes": modes,
     }
 
 

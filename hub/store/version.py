@@ -116,6 +116,8 @@ _ZONE_USES: Final = (
     " UNION ALL SELECT 'shift', shift::text FROM shift WHERE site = %(site)s AND zone = ANY(%(names)s)"
     " UNION ALL SELECT 'responsibility', responsibility::text FROM responsibility"
     " WHERE site = %(site)s AND zone = ANY(%(names)s)"
+    " UNION ALL SELECT 'mode', mode::text FROM mode"
+    " WHERE site = %(site)s AND subject_kind = 'zone' AND subject = ANY(%(names)s) AND state = 'set'"
 )
 _DEVICE_USES: Final = (
     "SELECT 'alarm' AS noun, alarm::text AS which FROM alarm"
@@ -124,6 +126,8 @@ _DEVICE_USES: Final = (
     " WHERE site = %(site)s AND device = ANY(%(names)s) AND state NOT IN ('closed', 'dismissed')"
     " UNION ALL SELECT 'command', command FROM command"
     " WHERE site = %(site)s AND device = ANY(%(names)s) AND state IN ('requested', 'sent', 'accepted')"
+    " UNION ALL SELECT 'mode', mode::text FROM mode"
+    " WHERE site = %(site)s AND subject_kind = 'device' AND subject = ANY(%(names)s) AND state = 'set'"
 )
 
 

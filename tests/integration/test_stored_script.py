@@ -12,6 +12,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 import httpx2
@@ -19,6 +20,7 @@ import pytest
 import python_calamine
 from psycopg import sql
 
+from hub.clock import utc_now
 from hub.domain.permission import Grant, Role
 from hub.store.database import connect
 from tests.conftest import RunningPostgres, new_name, run_sql
@@ -54,6 +56,7 @@ IDS: Final = words_of(
         token code kind zone site person device assignee owner_post plan edge edge_nonce nonce invite
         request permissions sites account posts post substitute control_posts guard_posts duty digest holder
         parent key_location family profile connection writes after
+        subject
     """
 )
 NOT_KEPT: Final = {
@@ -182,6 +185,27 @@ def device(scene: Scene, name: str) -> dict[str, Any]:
     return {**base, "device": name, "name": names(scene), "notes": scene.text("notes"), "profile": "any"}
 
 
+def mode(kind: str, verb: str) -> Callable[[Scene], object]:
+    """Set a mode, extend it, end it; the text goes with one of the three."""
+    soon = (utc_now() + timedelta(hours=2)).isoformat()
+    given: dict[str, dict[str, str]] = {
+        "armed": {"zone": "lab"},
+        "test": {"subject_kind": "zone", "subject": "lab", "expires_at": soon},
+        "exam": {"expires_at": soon},
+        "threat_level": {"level": "blue"},
+    }
+
+    def play(scene: Scene) -> None:
+        def reason(of: str) -> str:
+            return scene.text("reason") if of == verb else "x"
+
+        made = scene.do(f"/modes/{kind}", reason=reason("set"), **given[kind])["mode"]["mode"]
+        scene.do(f"/modes/{kind}/{made}/extend", reason=reason("extend"), expires_at=soon)
+        scene.do(f"/modes/{kind}/{made}/end", reason=reason("end"))
+
+    return play
+
+
 STORIES: Final[dict[str, Callable[[Scene], object]]] = {
     "logIn": lambda s: s.do(
         "/api/v1/session", name="admin", password="a long enough sentence", station=s.text("station")
@@ -210,6 +234,18 @@ STORIES: Final[dict[str, Callable[[Scene], object]]] = {
     "requestCommand": lambda s: s.do(
         "/commands", device="door", address="1", kind="door.release", reason=s.text("reason")
     ),
+    "armArea": mode("armed", "set"),
+    "extendArmed": mode("armed", "extend"),
+    "endArmed": mode("armed", "end"),
+    "setTestMode": mode("test", "set"),
+    "extendTestMode": mode("test", "extend"),
+    "endTestMode": mode("test", "end"),
+    "setExamMode": mode("exam", "set"),
+    "extendExamMode": mode("exam", "extend"),
+    "endExamMode": mode("exam", "end"),
+    "setThreatLevel": mode("threat_level", "set"),
+    "extendThreatLevel": mode("threat_level", "extend"),
+    "endThreatLevel": mode("threat_level", "end"),
     "savePerson": save_person,
     "saveCommittee": lambda s: s.do(f"/committees/c-{s.number}", name=names(s), members=[]),
     "signHandover": sign_handover,

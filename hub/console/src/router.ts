@@ -33,6 +33,7 @@ export const router = createRouter({
     { path: "/journal", component: () => import("./desk/journal/Journal.vue") },
     { path: "/county", component: () => import("./desk/county/County.vue") },
     { path: "/places", component: () => import("./desk/places/Places.vue") },
+    { path: "/floorplans", component: () => import("./desk/floorplan/FloorPlans.vue") },
     { path: "/people", component: () => import("./desk/people/People.vue") },
     { path: "/roster", component: () => import("./desk/roster/Roster.vue") },
     { path: "/handover", component: () => import("./desk/handover/Handovers.vue") },

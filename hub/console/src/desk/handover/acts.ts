@@ -12,6 +12,8 @@ export interface WorkList {
   silent_devices?: string[];
   /** Isolated at its panel, or faulty. */
   out_of_service?: { device: string; address: string; kind: string }[];
+  /** Armed areas, tests, exams, the threat level. */
+  modes?: { mode: number; kind: string; subject: string }[];
 }
 
 export type HandoverState = "signed" | "acknowledged" | "refused" | "withdrawn";

@@ -33,6 +33,7 @@ export const frame: Record<keyof typeof words, string> = {
   "nav.journal": "Journal",
   "nav.county": "Schools",
   "nav.places": "Places",
+  "nav.floorplans": "Floor plans",
   "nav.people": "People",
   "nav.roster": "Roster",
   "nav.responsibilities": "Responsibilities",

@@ -33,6 +33,7 @@ export const frame = {
   "nav.journal": "台账",
   "nav.county": "各校",
   "nav.places": "场所",
+  "nav.floorplans": "平面图",
   "nav.people": "人员",
   "nav.roster": "排班",
   "nav.responsibilities": "责任",
