@@ -138,7 +138,9 @@ def test_every_fault_is_told_by_sheet_row_and_column_and_nothing_is_done(api: Ru
         (b"people: [1]", "yaml", "row 2: must be columns"),
         ("人员: [".encode(), "yaml", "is no YAML"),
         (b"\xff\xfe", "yaml", "is not UTF-8"),
-        (b"[" * 100_000, "yaml", "too deep"),
+        (b"[" * 500, "yaml", "too deep"),
+        # the parser has a bound of its own since libyaml 0.2.6, and may meet it first
+        (b"[" * 100_000, "yaml", "too deep|nesting depth"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_in_one_line(data: bytes, form: Any, words: str) -> None:
